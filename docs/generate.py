@@ -53,6 +53,7 @@ from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, described, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
+    COUNT_BYTES,
     MAX_BIASES,
     MAX_BODY,
     MAX_ELEMENT_BYTES,
@@ -159,6 +160,7 @@ def _link_limits() -> str:
             ("longest body", f"{MAX_BODY} bytes"),
             ("longest frame, its zero included", f"{MAX_FRAME} bytes"),
             ("elements in one `READ` or `WRITE`", f"{MAX_ELEMENT_BYTES} bytes of them"),
+            ("single bits in one `WRITE`", f"{MAX_ELEMENT_BYTES - COUNT_BYTES} bytes of them"),
             ("events in one `EVENTS`", MAX_EVENTS),
             ("events in one `BIASES`", MAX_BIASES),
             ("words in one `FETCH`", MAX_FETCH_WORDS),
@@ -356,7 +358,7 @@ def _meaning(member: Enum, path: Path) -> str:
     body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name).body
     names = [ast.unparse(node).partition(" = ")[0] for node in body]
     text = body[names.index(member.name) + 1]
-    return str(ast.literal_eval(ast.unparse(text)))
+    return " ".join(str(ast.literal_eval(ast.unparse(text))).split())
 
 
 def _checks() -> str:

@@ -78,7 +78,9 @@ class Seen:
 
 
 class Requests(Walks):
-    """Walks from a frame to the next, noting the header of the request and the slot.
+    """Walks from a frame to the next.
+
+    Noted are the header of the request, the slot, and how many answers were kept before.
 
     Attributes
     ----------
@@ -94,7 +96,7 @@ class Requests(Walks):
 
     def acts(self, state: State, port: Port, value: Byte | None) -> State:
         seen = self.seen(state)
-        session, sequence, _, slot = state.noted
+        session, sequence, _, slot, stored = state.noted
         demand(state, "a port acts without a frame", seen.waits)
         if port in CHANGES:
             due = (session, sequence) == (SESSION, EXPECTED)
@@ -123,7 +125,7 @@ class Requests(Walks):
                 state, "an answer is in another slot", slot == self.cell(state, Scratch.EXPECTED)
             )
             seen = replace(seen, sent=0, ended=seen.ended + 1)
-        return replace(state, seen=seen, noted=(*state.noted[: len(HEADER)], slot))
+        return replace(state, seen=seen, noted=(*state.noted[: len(HEADER)], slot, stored))
 
     def _sends(self, state: State, seen: Seen, value: Byte | None) -> Seen:
         """Return what is seen after a byte was sent: an answer begins with the request's header."""
@@ -181,18 +183,19 @@ def demand(state: State, what: str, holds: object) -> None:
 def check_next_frame(walks: Requests, slots: int, state: State) -> None:
     """What a walk from a frame to the next one has done, and what it has left in the cells."""
     seen = walks.seen(state)
-    session, sequence, opcode, slot = state.noted
+    session, sequence, opcode, slot, stored_before = state.noted
     own, expected, stored = (state.cell(number) for number in walks.kept)
     demand(state, "a frame is not released", not seen.waits)
     assert own is not None
     assert expected is not None
     assert stored is not None
+    assert stored_before is not None
     constants = [walks.cell(state, cell) for cell in (Scratch.ZERO, Scratch.ONE)]
     demand(state, "a constant is written", constants == [ZERO, ONE])
     demand(state, "more answers are kept than slots", state.is_never_above(stored, slots - 1))
     done = seen.ended + seen.repeated
     demand(state, "a good frame is not answered once", done == seen.good)
-    same = (own, expected, stored) == (SESSION, EXPECTED, symbol("stored"))
+    same = (own, expected, stored) == (SESSION, EXPECTED, stored_before)
     if expected == EXPECTED + ONE:
         demand(state, "a request counts that is not due", (session, sequence) == (own, EXPECTED))
         demand(state, "a request changes the session", own == SESSION)
@@ -203,7 +206,7 @@ def check_next_frame(walks: Requests, slots: int, state: State) -> None:
         assert sequence is not None
         ago = EXPECTED - sequence
         demand(state, "an answer is repeated that is not there", slot == sequence)
-        demand(state, "a repeat is too old", state.knows_below(STORED, ago) is False)
+        demand(state, "a repeat is too old", state.knows_below(stored_before, ago) is False)
         demand(state, "a repeat of another session", (session, own) == (SESSION, SESSION))
         demand(state, "a repeat changes something", same)
     elif own != SESSION:
@@ -221,7 +224,7 @@ def prove_program(size: str, made: Any = dispatcher) -> None:
     program = made(params, tables(params, Identity.of(params, 1, "")))
     walks = Requests(program)
     await_frame, slots = program.labels["AWAIT FRAME"], params.link_slots
-    nothing: tuple[Byte | None, ...] = (*map(symbol, HEADER), None)
+    nothing: tuple[Byte | None, ...] = (*map(symbol, HEADER), None, STORED)
     start = State(0, any_cells({}), nothing, Seen())
     begun = walks.reached(start, ends=await_frame)
     assert begun
@@ -245,10 +248,12 @@ BUGS = [
     Bug("a request of another session is carried out",
         "c.compare(ahead, Scratch.ZERO)\n    c.jump_unless(Condition.ZERO",
         "c.compare(ahead, Scratch.ZERO)\n    c.jump_unless(Condition.CARRY"),
-    Bug("a request does not count", "c.add(Scratch.EXPECTED, Scratch.ONE)",
+    Bug("a request does not count", "c.add(Scratch.EXPECTED, Scratch.SEQUENCED)",
         "c.add(Scratch.EXPECTED, Scratch.ZERO)"),
-    Bug("a refused number counts", 'c.jump_if(Condition.ZERO, "RELEASE FRAME")',
-        'c.jump_if(Condition.CARRY, "ANSWER")'),
+    Bug("a refused number counts", "c.add(Scratch.EXPECTED, Scratch.SEQUENCED)",
+        "c.add(Scratch.EXPECTED, Scratch.ONE)"),
+    Bug("an answer is kept of what does not count", "c.add(Scratch.STORED, Scratch.SEQUENCED)",
+        "c.add(Scratch.STORED, Scratch.ONE)"),
     Bug("an answer is kept in each slot", "params.link_slots - 1)", "params.link_slots)"),
     Bug("an answer is repeated that is gone", "c.compare(Scratch.STORED, behind)",
         "c.compare(behind, Scratch.STORED)"),
@@ -265,8 +270,7 @@ BUGS = [
     Bug("events are queued as they are checked", 'c.jump_if(Condition.LOOP, "EVENT")',
         'c.out(Port.EVENT)\n    c.jump_if(Condition.LOOP, "EVENT")', add_events),
     Bug("elements are written while a run is under way",
-        'c.jump_unless(Condition.IDLE, Status.BUSY.name)\n    c.label("READABLE")',
-        'c.label("READABLE")', add_elements),
+        "    c.jump_unless(Condition.IDLE, Status.BUSY.name)\n", "", add_elements),
     Bug("any state is read while a run is under way", "c.jump_unless(Condition.ANYTIME",
         "c.jump_unless(Condition.ALWAYS", add_elements),
 ]  # fmt: skip

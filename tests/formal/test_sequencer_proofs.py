@@ -121,6 +121,9 @@ class Sequencing:
     reads_target, ends, byte:
         Whether it reads its target; whether it ends; the byte of its source. The checks of phases
         and of results state these.
+    sends_words, place_in_word, moves:
+        Whether it appends output words to an answer; the byte of a word that it is at; whether that
+        byte moves in this cycle.
     """
 
     reads_target: Any
@@ -170,6 +173,12 @@ class Sequencing:
         of_elements = self.instruction[10:12] == Bytes.ELEMENT
         no_elements = self.does(Operation.SHIFT) | self.outputs(Port.SPACE_FLAGS)
         b.assume(~(no_elements & of_elements))
+        built = self.p.probe_ranges > 0
+        sends = self.outputs(Port.WORDS) & u._source if built else Const(0)
+        self.sends_words = b.tell("sends_words", sends)
+        self.place_in_word = b.inner("place_in_word", 2) if built else Const(0, 2)
+        moves = self.sends_words & u.core.words.valid & u.reply.ready
+        self.moves = b.tell("moves", moves)
 
     def _last(self) -> Value:
         """Return the last place at which an instruction works."""
@@ -242,7 +251,8 @@ def surround(s: Sequencing) -> None:
     for stream in (u.reply, u.repeat, core.events):
         same = ~b.past(comes) & (u.slot == b.past(u.slot))
         b.assume(implies(b.past(stream.ready) & same, stream.ready))
-        b.check(f"{stream.valid.name}_in_time", implies(stream.valid, stream.ready))
+        in_time = implies(stream.valid & ~s.sends_words, stream.ready)
+        b.check(f"{stream.valid.name}_in_time", in_time)
 
 
 def check_phases(s: Sequencing) -> None:
@@ -254,6 +264,9 @@ def check_phases(s: Sequencing) -> None:
     waits |= s.outputs(Port.REPEAT) & ~u.repeat.ready
     waits |= s.outputs(Port.EVENT) & ~u.core.events.ready
     waits |= s.outputs(Port.READ, Port.WRITE) & ~u.core.memory.done
+    if s.p.probe_ranges:
+        ends_words = s.moves & (s.place_in_word == CELL_BYTES - 1) & (u._loops == 1)
+        waits |= s.outputs(Port.WORDS) & ~ends_words
     b.tell("has_to_wait", waits)
     kept = s.does(Operation.COPY, Operation.OUT) | (s.does(Operation.NUMBER) & ~s.instruction[11])
     s.reads_target = s.works & ~kept
@@ -276,8 +289,10 @@ def check_program(s: Sequencing) -> None:
         Condition.LOOP: u._loops != 1, Condition.IDLE: core.idle,
         Condition.REAL_TIME: core.real_time, Condition.FRAME: frame.valid,
         Condition.GOOD: frame.good, Condition.SENT: u.replies_sent,
-        Condition.WORD: core.words.valid, **flags,
+        **flags,
     }  # fmt: skip
+    if not s.p.probe_ranges:
+        conditions[Condition.WORD] = core.words.valid
     condition = word[9:14]
     is_one = Cat(*(condition == number for number in conditions)).any()
     holds = Cat(*((condition == number) & held for number, held in conditions.items())).any()
@@ -397,8 +412,9 @@ def shown_byte(s: Sequencing) -> Any:
     }  # fmt: skip
     values: dict[int, Any] = {
         Input.ELEMENT: core.memory.r_data, Input.LOOPS: u._loops, Input.POSITION: u.frame.position,
-        Input.WORD: core.words.payload,
     }  # fmt: skip
+    if not s.p.probe_ranges:
+        values[Input.WORD] = core.words.payload
     for number, counter in enumerate(counters(s.p)):
         if counter.name in own:
             values[number] = own[counter.name]
@@ -428,7 +444,8 @@ def check_registers(s: Sequencing) -> None:
 
     s.check_becomes("word", word, *sets(Port.PUSH, Cat(*parts)))
     jumped = u._act & ~s.works & (s.instruction[9:14] == Condition.LOOP)
-    s.check_becomes("loops", u._loops, *sets(Port.LOOPS, byte), (jumped, u._loops - 1))
+    less = jumped | (s.moves & (s.place_in_word == CELL_BYTES - 1))
+    s.check_becomes("loops", u._loops, *sets(Port.LOOPS, byte), (less, u._loops - 1))
     s.check_becomes("flags", u._space_flags, *sets(Port.SPACE_FLAGS, byte))
     s.check_becomes("shown", u._shown, (s.acts(Port.LOOK), s.source), *sets(Port.LOOK_AT, byte))
     s.check_becomes("slot", u.slot, *sets(Port.SLOT, byte))
@@ -459,12 +476,15 @@ def check_ports(s: Sequencing) -> None:
         b.check(name, implies(port & s.known, value == expected))
 
     strobes = {
-        "sends": (u.reply.valid, acts(Port.SEND, Port.END)),
+        "sends": (u.reply.valid, acts(Port.SEND, Port.END) | (s.sends_words & core.words.valid)),
         "repeats": (u.repeat.valid, acts(Port.REPEAT)),
         "releases": (frame.release_stb, acts(Port.RELEASE)),
         "seeks": (frame.seek_stb, acts(Port.SEEK_FRAME, Port.SEEK_TABLE)),
         "queues": (core.events.valid, acts(Port.EVENT)),
-        "pops": (core.words.ready, acts(Port.POP)),
+        "pops": (
+            core.words.ready,
+            s.moves & (s.place_in_word == CELL_BYTES - 1) if s.p.probe_ranges else acts(Port.POP),
+        ),
         "clears": (core.clear_stb, acts(Port.CLEAR, Port.RESET)),
         "resets": (core.reset_stb, acts(Port.RESET)),
         "sets_tick": (core.set_tick_stb, acts(Port.SET_TICK)),
@@ -487,6 +507,18 @@ def check_ports(s: Sequencing) -> None:
     b.check("rate_set", implies(u.rate_stb, u.rate == word[: len(u.rate)]))
     check_memory(s)
     check_events(s)
+    if s.p.probe_ranges:
+        check_words(s)
+
+
+def check_words(s: Sequencing) -> None:
+    """Words are sent whole, their bytes in order."""
+    b, u, words = s.b, s.unit, s.unit.core.words
+    byte = words.payload.word_select(s.place_in_word, 8)
+    b.check("byte_of_word", implies(s.sends_words, u.reply.payload.byte == byte))
+    b.check("word_does_not_end", implies(s.sends_words, ~u.reply.payload.end))
+    s.check_becomes("place_in_word", s.place_in_word, (s.moves, s.place_in_word + 1))
+    b.check("words_are_whole", implies(~s.sends_words, s.place_in_word == 0))
 
 
 def check_memory(s: Sequencing) -> None:
@@ -556,8 +588,19 @@ BUGS = [
         "choose(octets, Cat(self._place - 1, self._shown))"),
 ]  # fmt: skip
 
+BUGS_OF_WORDS = [
+    Bug("a word has three bytes", "words.ready.eq(moves & (place_in_word == 3))",
+        "words.ready.eq(moves & (place_in_word == 2))"),
+    Bug("there is a word more", "~words.ready | (self._loops != 1)",
+        "~words.ready | (self._loops != 0)"),
+    Bug("a word begins with its highest byte", "word_select(place_in_word, 8)",
+        "word_select(~place_in_word, 8)"),
+    Bug("bytes do not wait for room", "moves.eq(words.valid & reply.ready)",
+        "moves.eq(words.valid)"),
+]  # fmt: skip
 SIZES = [
     ("tiny", PROGRAM_WORDS),
+    ("tiny,probe_ranges=1", PROGRAM_WORDS),
     ("tiny,bias_events=1,saturation_counters=1,n_projections=2,weight_depth=64", 2 * PROGRAM_WORDS),
 ]
 
@@ -567,8 +610,11 @@ def test_instructions_do_as_they_are_described(size: str, words: int) -> None:
     prove_by_induction(bench(size, words), CYCLES)
 
 
+HAS_BUG = [*(("tiny", bug) for bug in BUGS), *((SIZES[1][0], bug) for bug in BUGS_OF_WORDS)]
+
+
 @pytest.mark.bulk
-@pytest.mark.parametrize("bug", BUGS, ids=named)
-def test_a_seeded_bug_is_found(bug: Bug) -> None:
+@pytest.mark.parametrize(("size", "bug"), HAS_BUG, ids=named)
+def test_a_seeded_bug_is_found(size: str, bug: Bug) -> None:
     with pytest.raises(Refuted, match="does not hold in cycle"):
-        prove_by_induction(bench("tiny", bug=bug), 14)
+        prove_by_induction(bench(size, bug=bug), 14)

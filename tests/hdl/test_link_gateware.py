@@ -21,6 +21,7 @@ from support.fake_core import (
     on_this_link,
     register,
     words,
+    written,
 )
 from support.gateware import framed
 from support.rungs import bulk_but
@@ -99,18 +100,18 @@ def test_a_longer_program_and_longer_tables_work_as_short_ones(unit: int, more_w
     async def script(host: Host) -> None:
         assert (await host.ask(Opcode.IDENTIFY)).result == IDENTITY.pack()
         host.seq = 0
-        await host.done(Opcode.WRITE, elements(Space.REGISTER, 0, 3, words(9, 0xFFFF, -5)))
-        wrong = elements(Space.REGISTER, 0, 3, words(8, 0x10000, -5))
+        await host.done(Opcode.WRITE, written(Space.REGISTER, 0, words(9, 0xFFFF, -5)))
+        wrong = written(Space.REGISTER, 0, words(8, 0x10000, -5))
         await host.refused(Status.BAD_VALUE, 1, Opcode.WRITE, wrong)
         register_block = elements(Space.REGISTER, 0, 3)
         assert await host.done(Opcode.READ, register_block) == words(9, 0xFFFF, -5)
-        await host.done(Opcode.WRITE, elements(Space.WEIGHT, 15 << 16 | 6, 2, b"\1\2"))
-        beyond = elements(Space.WEIGHT, 15 << 16 | 6, 3, b"\1\2\3")
+        await host.done(Opcode.WRITE, written(Space.WEIGHT, 15 << 16 | 6, b"\1\2"))
+        beyond = written(Space.WEIGHT, 15 << 16 | 6, b"\1\2\3")
         await host.refused(Status.BAD_RANGE, 15 << 16 | 6, Opcode.WRITE, beyond)
         none = elements(Space.PROFILE, 0, 1)
         await host.refused(Status.BAD_SPACE, Space.PROFILE, Opcode.READ, none)
-        await host.done(Opcode.WRITE, elements(Space.PENDING, 0, 1, words(0x301)))
-        group = elements(Space.PENDING, 0, 1, words(0x401))
+        await host.done(Opcode.WRITE, written(Space.PENDING, 0, words(0x301)))
+        group = written(Space.PENDING, 0, words(0x401))
         await host.refused(Status.BAD_VALUE, 0, Opcode.WRITE, group)
         await host.refused(Status.BAD_VALUE, 1, Opcode.EVENTS, axon_events(1, (0, 7), (1, 8)))
         await host.done(Opcode.EVENTS, axon_events(1, (0, 7), (1, 7)))
@@ -192,7 +193,7 @@ def test_what_is_no_request_is_refused() -> None:
         await refused(Status.BAD_OPCODE, 255, 255, b"abc")
         for opcode, arguments in (
             (Opcode.RESET, b"a"), (Opcode.CLEAR, b""), (Opcode.CLEAR, b"ab"),
-            (Opcode.READ, bytes(6)), (Opcode.READ, bytes(8)), (Opcode.WRITE, bytes(6)),
+            (Opcode.READ, bytes(6)), (Opcode.READ, bytes(8)), (Opcode.WRITE, bytes(4)),
             (Opcode.EVENTS, bytes(3)), (Opcode.EVENTS, bytes(9)), (Opcode.RUN, bytes(5)),
             (Opcode.FETCH, bytes(4)), (Opcode.STOP, bytes(249)), (Opcode.SET_BAUD, b"a"),
         ):  # fmt: skip
@@ -223,12 +224,64 @@ def test_elements_outside_a_space_are_refused() -> None:
                     (0, 0), (0, 65535), (0, MAX_ELEMENT_BYTES * 8 + 1),
                 ):  # fmt: skip
                     arguments = elements(form.space, start, count)
+                    if opcode == Opcode.WRITE and not form.packed:
+                        data = bytes(count * form.element_bytes)
+                        if len(data) > MAX_ELEMENT_BYTES:
+                            continue  # no frame has so many
+                        arguments = written(form.space, start, data)
                     if opcode == Opcode.READ or form.writable:
                         await host.refused(Status.BAD_RANGE, start, opcode, arguments)
                     else:
                         await host.refused(Status.READ_ONLY, form.space, opcode, arguments)
         long = elements(Space.WEIGHT, 0, MAX_ELEMENT_BYTES + 1)
         await host.refused(Status.BAD_RANGE, 0, Opcode.READ, long)
+        assert not host.core.log
+
+    on_link(script, params)
+
+
+def test_the_longest_block_of_elements_fills_a_frame() -> None:
+    assert MAX_ELEMENT_BYTES == 244
+
+    async def script(host: Host) -> None:
+        data = bytes(range(MAX_ELEMENT_BYTES))
+        await host.done(Opcode.WRITE, written(Space.WEIGHT, 5, data))
+        assert len(host.core.log) == MAX_ELEMENT_BYTES
+        assert await host.done(Opcode.READ, elements(Space.WEIGHT, 5, len(data))) == data
+        # A byte more is no frame: it is dropped, and the next one is answered.
+        longer = bytes([0, host.seq, Opcode.WRITE]) + written(Space.WEIGHT, 5, data + b"\0")
+        await host.send(framed(longer))
+        assert await host.done(Opcode.READ, counter("frame_errors")) == words(1)
+        assert len(host.core.log) == MAX_ELEMENT_BYTES
+
+    on_link(script, CoreParams(n_axons=32, n_neurons=32))
+
+
+def test_a_write_has_one_whole_element_or_more() -> None:
+    params = preset("tiny")
+    start = 1  # as it is told where a block is refused for its range
+
+    async def script(host: Host) -> None:
+        async def refused(status: Status, space: Space, data: bytes) -> None:
+            detail = start if status is Status.BAD_RANGE else 5 + len(data)
+            await host.refused(status, detail, Opcode.WRITE, written(space, start, data))
+
+        sizes = {(form.element_bytes, form.packed): form for form in space_formats(params).values()}
+        assert len(sizes) == 4
+        for form in sizes.values():
+            if form.packed:
+                for data in (b"", b"\1"):
+                    await refused(Status.BAD_LENGTH, form.space, data)
+                for count, size in ((1, 0), (1, 2), (8, 2), (9, 1), (16, 1), (17, 2), (60, 242)):
+                    data = count.to_bytes(2, "little") + bytes(size)
+                    await refused(Status.BAD_LENGTH, form.space, data)
+                for size in (0, 1):
+                    await refused(Status.BAD_RANGE, form.space, bytes(2 + size))
+            else:
+                await refused(Status.BAD_RANGE, form.space, b"")
+                lengths = [n for n in (1, 2, 3, 5, 6, 7, 121, 243) if n % form.element_bytes]
+                for length in lengths:
+                    await refused(Status.BAD_LENGTH, form.space, bytes(length))
         assert not host.core.log
 
     on_link(script, params)
@@ -256,22 +309,18 @@ def test_elements_are_written_whole_and_read_back() -> None:
                 data = b"".join(v.to_bytes(size, "little", signed=signed) for v in values)
             address = start[0] << 16 | start[1]
             host.core.log.clear()
-            await host.done(Opcode.WRITE, elements(form.space, address, count, data))
+            counted = count.to_bytes(2, "little") if form.packed else b""
+            await host.done(Opcode.WRITE, written(form.space, address, counted + data))
             assert host.core.log == [
                 (form.space, *divmod(first + k, form.columns), value & 0xFFFFFFFF)
                 for k, value in enumerate(values)
             ]
             assert await host.done(Opcode.READ, elements(form.space, address, count)) == data
-            # Neither too few nor too many bytes, nor one value of them out of range.
+            # No bits beyond those that are counted.
             host.core.log.clear()
-            for wrong in (data[:-1], data + b"\0"):
-                await host.refused(
-                    Status.BAD_LENGTH, 7 + len(wrong), Opcode.WRITE,
-                    elements(form.space, address, count, wrong),
-                )  # fmt: skip
             if form.packed:
-                wrong = data[:-1] + bytes([data[-1] ^ 0x80])
-                arguments = elements(form.space, address, count, wrong)
+                wrong = counted + data[:-1] + bytes([data[-1] ^ 0x80])
+                arguments = written(form.space, address, wrong)
                 await host.refused(Status.BAD_VALUE, count, Opcode.WRITE, arguments)
             assert not host.core.log
 
@@ -286,13 +335,13 @@ def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> N
         for address, spec in enumerate(registers(params)):
             low, high = spec.limits(params)
             for value in (low, high):
-                await host.done(Opcode.WRITE, elements(Space.REGISTER, address, 1, words(value)))
+                await host.done(Opcode.WRITE, written(Space.REGISTER, address, words(value)))
                 assert host.core.log[-1] == (Space.REGISTER, 0, address, value & 0xFFFFFFFF)
             if high - low < 0xFFFFFFFF:
                 for value in (low - 1, high + 1):
                     both = words(0, value)
                     if address:
-                        both = elements(Space.REGISTER, address - 1, 2, both)
+                        both = written(Space.REGISTER, address - 1, both)
                         await host.refused(Status.BAD_VALUE, 1, Opcode.WRITE, both)
         assert len(host.core.log) == 2 * len(registers(params))
 
@@ -315,13 +364,13 @@ def test_each_column_of_a_table_has_a_range_of_its_own_in_every_row(unit: int) -
             return [limits[k % 2] for limits in map(form.limits_at, range(columns))]
 
         every = [value for k in range(4) for value in row(k)]
-        await host.done(Opcode.WRITE, elements(Space.PROFILE_TABLE, 0, form.size, words(*every)))
+        await host.done(Opcode.WRITE, written(Space.PROFILE_TABLE, 0, words(*every)))
         read = elements(Space.PROFILE_TABLE, 0, form.size)
         assert await host.done(Opcode.READ, read) == words(*every)
         place = Space.PROFILE_TABLE, 3, 1
         assert host.core.memory[place] == form.limits_at(1)[1] & 0xFFFFFFFF
         last_two = 3 << 16 | columns - 2
-        beyond = elements(Space.PROFILE_TABLE, last_two, 3, words(0, 0, 0))
+        beyond = written(Space.PROFILE_TABLE, last_two, words(0, 0, 0))
         await host.refused(Status.BAD_RANGE, last_two, Opcode.WRITE, beyond)
         absent = elements(Space.PROFILE_TABLE, 4 << 16, 1)
         await host.refused(Status.BAD_RANGE, 4 << 16, Opcode.READ, absent)
@@ -332,13 +381,13 @@ def test_each_column_of_a_table_has_a_range_of_its_own_in_every_row(unit: int) -
             for wrong in (0, 1):
                 values = [form.limits_at(2 + k)[0] for k in range(length)]
                 values[index] = form.limits_at(2 + index)[wrong] + (1 if wrong else -1)
-                block = elements(Space.PROFILE_TABLE, 1 << 16 | 2, length, words(*values))
+                block = written(Space.PROFILE_TABLE, 1 << 16 | 2, words(*values))
                 await host.refused(Status.BAD_VALUE, index, Opcode.WRITE, block)
         assert len(host.core.log) == form.size
         # The registers that are left have their ranges, too.
         assert [r.name for r in registers(params)] == ["tick_period", "tag"]
-        await host.done(Opcode.WRITE, elements(Space.REGISTER, 1, 1, words(0xFFFFFFFF)))
-        wide = elements(Space.WEIGHT, 15 << 16, 3, b"\1\2\3")
+        await host.done(Opcode.WRITE, written(Space.REGISTER, 1, words(0xFFFFFFFF)))
+        wide = written(Space.WEIGHT, 15 << 16, b"\1\2\3")
         await host.done(Opcode.WRITE, wide)
 
     on_this_link(script, link)
@@ -348,7 +397,7 @@ def test_pending_entries_ascend_from_the_first_or_after_the_last() -> None:
     async def script(host: Host) -> None:
         def entries(start: int, *values: tuple[int, int]) -> bytes:
             data = words(*(group << 8 | mask for group, mask in values))
-            return elements(Space.PENDING, start, len(values), data)
+            return written(Space.PENDING, start, data)
 
         refused, write = host.refused, Opcode.WRITE
         await refused(Status.BAD_RANGE, 1, write, entries(1, (0, 1)))
@@ -611,7 +660,7 @@ def test_events_of_a_tick_that_a_run_covers_are_late_when_free_running() -> None
         await host.done(Opcode.EVENTS, axon_events(10, (0, 1)))
         host.core.hold = False
         await host.done(Opcode.FETCH, b"\1" + words(-1))
-        await host.done(Opcode.WRITE, elements(Space.REGISTER, period, 1, words(1000)))
+        await host.done(Opcode.WRITE, written(Space.REGISTER, period, words(1000)))
         await host.done(Opcode.RUN, words(90))
         await host.done(Opcode.EVENTS, axon_events(20, (0, 1)))
         await host.done(Opcode.RESET)
@@ -628,8 +677,8 @@ def test_a_run_in_progress_keeps_the_link_out_of_the_core() -> None:
         await host.done(Opcode.RUN, words(3))
         for opcode, arguments in (
             (Opcode.READ, elements(Space.V, 0, 1)),
-            (Opcode.WRITE, elements(Space.V, 0, 1, bytes(2))),
-            (Opcode.WRITE, elements(Space.REGISTER, 0, 1, ZERO)),
+            (Opcode.WRITE, written(Space.V, 0, bytes(2))),
+            (Opcode.WRITE, written(Space.REGISTER, 0, ZERO)),
             (Opcode.CLEAR, b"\xff"),
         ):
             await host.refused(Status.BUSY, 0, opcode, arguments)
@@ -748,6 +797,8 @@ def test_the_deepest_queues_are_named_filled_and_counted() -> None:
         await host.done(Opcode.RUN, words(1))
         core.words = list(range(65536))
         assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+        # What that request counted is forgotten.
+        assert await host.done(Opcode.READ, counter("words_queued")) == words(65534)
 
     on_link(script, params)
 
@@ -775,7 +826,7 @@ def test_counters_are_read_in_the_order_of_their_table() -> None:
     async def script(host: Host) -> None:
         host.core.words = [1, 2, 3]
         await host.done(Opcode.EVENTS, axon_events(90, (0, 1), (0, 2)))
-        await host.done(Opcode.WRITE, elements(Space.PENDING, 0, 1, words(0x101)))
+        await host.done(Opcode.WRITE, written(Space.PENDING, 0, words(0x101)))
         await host.done(Opcode.RUN, words(4))
         await host.send(b"\0\0" + b"rubbish\0" + b"\0" + framed(b"x") + framed(bytes(253)))
         for value in (1, 0, 1):

@@ -30,7 +30,7 @@ class Line:
         self.decoder = FrameDecoder()
         self.seq = -1
         self.ask(Opcode.OPEN)
-        self.ask(Opcode.WRITE, struct.pack("<BIH8h", Space.THRESHOLD, 0, 8, *[1] * 8))
+        self.ask(Opcode.WRITE, struct.pack("<BI8h", Space.THRESHOLD, 0, *[1] * 8))
 
     def ask(self, opcode: Opcode, arguments: bytes = b"") -> bytes:
         self.engine.write(encode(bytes([1, max(0, self.seq), opcode]) + arguments))

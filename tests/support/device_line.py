@@ -15,6 +15,7 @@ from spiketwin.hdl.spec.protocol import (
     Opcode,
     Status,
     Word,
+    counted,
 )
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
@@ -93,7 +94,9 @@ class Line:
 
     def write(self, space: Space, start: int, values: Iterable[int]) -> None:
         listed = list(values)
-        self.ok(Opcode.WRITE, block(space, start, len(listed)) + elements(space, listed))
+        form = space_formats(self.params)[space]
+        head = place(space, start) + counted(form, len(listed))
+        self.ok(Opcode.WRITE, head + elements(space, listed))
 
     def read(self, space: Space, start: int, count: int) -> list[int]:
         data = self.ok(Opcode.READ, block(space, start, count))
@@ -117,8 +120,12 @@ class Line:
         return words + more
 
 
+def place(space: int, start: int) -> bytes:
+    return struct.pack("<BI", space, start)
+
+
 def block(space: int, start: int, count: int) -> bytes:
-    return struct.pack("<BIH", space, start, count)
+    return place(space, start) + struct.pack("<H", count)
 
 
 def elements(space: Space, values: list[int]) -> bytes:

@@ -16,8 +16,14 @@ from support.gateware import framed, put, simulate, unframed
 ZERO = bytes(4)
 
 
-def elements(space: int, start: int, count: int, data: bytes = b"") -> bytes:
-    return struct.pack("<BIH", space, start, count) + data
+def elements(space: int, start: int, count: int) -> bytes:
+    """Return the arguments of a `READ`."""
+    return struct.pack("<BIH", space, start, count)
+
+
+def written(space: int, start: int, data: bytes = b"") -> bytes:
+    """Return the arguments of a `WRITE`; to a space of single bits, data begins with `count`."""
+    return struct.pack("<BI", space, start) + data
 
 
 def words(*values: int) -> bytes:

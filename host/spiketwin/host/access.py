@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import Opcode, counted
 from spiketwin.hdl.spec.registers import SpaceFormat
 from spiketwin.host.elements import IntArray, pack, unpack
 from spiketwin.host.exchange import Request, arguments
@@ -32,7 +32,7 @@ def read(
 
 def write(fmt: SpaceFormat, index: int, values: IntArray) -> Request:
     """Return the request that writes a block."""
-    head = arguments(Opcode.WRITE, fmt.space, fmt.address(index), values.size)
+    head = arguments(Opcode.WRITE, fmt.space, fmt.address(index)) + counted(fmt, values.size)
     return Request(Opcode.WRITE, head + pack(fmt, values), cycles=values.size * _CYCLES_PER_ELEMENT)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
+from spiketwin.hdl.spec.protocol import most_elements
 from spiketwin.hdl.spec.registers import SpaceFormat
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, SpiketwinError
@@ -40,7 +40,7 @@ def blocks(fmt: SpaceFormat, first: int, count: int) -> Iterator[tuple[int, int]
 
     Together the blocks cover the `count` elements from the linear index `first` on.
     """
-    most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
+    most = most_elements(fmt)
     for index in range(first, first + count, most):
         yield index, min(most, first + count - index)
 

@@ -19,6 +19,7 @@ from support.device_line import (
     block,
     elements,
     events,
+    place,
     quiet,
     run,
     word,
@@ -30,6 +31,7 @@ from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import (
+    COUNT_BYTES,
     MAX_BODY,
     MAX_ELEMENT_BYTES,
     REQUESTS,
@@ -201,9 +203,15 @@ LAST = at(15, 7)  # of the weights of the tiny core
 REFUSALS = [
     (Opcode.READ, b"", (Status.BAD_LENGTH, 0)),
     (Opcode.READ, block(Space.V, 0, 1) + b"x", (Status.BAD_LENGTH, 8)),
-    (Opcode.WRITE, block(Space.V, 0, 1)[:-1], (Status.BAD_LENGTH, 6)),
-    (Opcode.WRITE, block(Space.V, 0, 2) + b"xxx", (Status.BAD_LENGTH, 10)),
-    (Opcode.WRITE, block(Space.V, 0, 1), (Status.BAD_LENGTH, 7)),
+    (Opcode.WRITE, place(Space.V, 0)[:-1], (Status.BAD_LENGTH, 4)),
+    (Opcode.WRITE, place(Space.V, 0) + b"xxx", (Status.BAD_LENGTH, 8)),
+    (Opcode.WRITE, place(Space.V, 8) + b"x", (Status.BAD_LENGTH, 6)),
+    (Opcode.WRITE, place(Space.REGISTER, 0) + bytes(6), (Status.BAD_LENGTH, 11)),
+    (Opcode.WRITE, place(Space.PLASTIC, 0), (Status.BAD_LENGTH, 5)),
+    (Opcode.WRITE, place(Space.PLASTIC, 0) + b"\1", (Status.BAD_LENGTH, 6)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 8), (Status.BAD_LENGTH, 7)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 8) + b"\1\0", (Status.BAD_LENGTH, 9)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 9) + b"\1", (Status.BAD_LENGTH, 8)),
     (Opcode.RESET, b"x", (Status.BAD_LENGTH, 1)),
     (Opcode.CLEAR, b"", (Status.BAD_LENGTH, 0)),
     (Opcode.EVENTS, events(0)[:-1], (Status.BAD_LENGTH, 3)),
@@ -218,8 +226,8 @@ REFUSALS = [
     (Opcode.SET_TICK, b"\xff\xff\xff\xff", (Status.BAD_VALUE, 0)),
     (255, b"xyz", (Status.BAD_OPCODE, 255)),
     (Opcode.READ, block(15, 0, 1), (Status.BAD_SPACE, 15)),
-    (Opcode.WRITE, block(255, 0, 0), (Status.BAD_SPACE, 255)),
-    (Opcode.WRITE, block(Space.COUNTER, 999, 0), (Status.READ_ONLY, Space.COUNTER)),
+    (Opcode.WRITE, place(255, 0) + b"x", (Status.BAD_SPACE, 255)),
+    (Opcode.WRITE, place(Space.COUNTER, 999) + b"x", (Status.READ_ONLY, Space.COUNTER)),
     (Opcode.READ, block(Space.V, 0, 0), (Status.BAD_RANGE, 0)),
     (Opcode.READ, block(Space.V, 8, 1), (Status.BAD_RANGE, 8)),
     (Opcode.READ, block(Space.V, 3, 6), (Status.BAD_RANGE, 3)),
@@ -228,13 +236,19 @@ REFUSALS = [
     (Opcode.READ, block(Space.WEIGHT, at(16, 0), 1), (Status.BAD_RANGE, at(16, 0))),
     (Opcode.READ, block(Space.WEIGHT, LAST, 2), (Status.BAD_RANGE, LAST)),
     (Opcode.READ, block(Space.WEIGHT, MAX_U32, 1), (Status.BAD_RANGE, MAX_U32)),
-    (Opcode.WRITE, block(Space.V, 8, 1) + b"xx", (Status.BAD_RANGE, 8)),
-    (Opcode.WRITE, block(Space.PENDING, 1, 1) + b"\1\1\0\0", (Status.BAD_RANGE, 1)),
+    (Opcode.WRITE, place(Space.V, 0), (Status.BAD_RANGE, 0)),
+    (Opcode.WRITE, place(Space.V, 8) + b"xx", (Status.BAD_RANGE, 8)),
+    (Opcode.WRITE, place(Space.V, 7) + b"xxxx", (Status.BAD_RANGE, 7)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 0), (Status.BAD_RANGE, 0)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 0) + b"x", (Status.BAD_RANGE, 0)),
+    (Opcode.WRITE, block(Space.PLASTIC, 1, 128) + bytes(16), (Status.BAD_RANGE, 1)),
+    (Opcode.WRITE, block(Space.PLASTIC, 1, 128), (Status.BAD_RANGE, 1)),
+    (Opcode.WRITE, place(Space.PENDING, 1) + b"\1\1\0\0", (Status.BAD_RANGE, 1)),
     (Opcode.WRITE, block(Space.PLASTIC, 0, 4) + b"\x1f", (Status.BAD_VALUE, 4)),
-    (Opcode.WRITE, block(Space.PENDING, 0, 1) + b"\0\1\0\0", (Status.BAD_VALUE, 0)),
-    (Opcode.WRITE, block(Space.PENDING, 0, 1) + b"\4\1\0\0", (Status.BAD_VALUE, 0)),
-    (Opcode.WRITE, block(Space.PENDING, 0, 2) + b"\1\0\0\0\1\4\0\0", (Status.BAD_VALUE, 1)),
-    (Opcode.WRITE, block(Space.PENDING, 0, 2) + b"\1\1\0\0\1\1\0\0", (Status.BAD_ORDER, 1)),
+    (Opcode.WRITE, place(Space.PENDING, 0) + b"\0\1\0\0", (Status.BAD_VALUE, 0)),
+    (Opcode.WRITE, place(Space.PENDING, 0) + b"\4\1\0\0", (Status.BAD_VALUE, 0)),
+    (Opcode.WRITE, place(Space.PENDING, 0) + b"\1\0\0\0\1\4\0\0", (Status.BAD_VALUE, 1)),
+    (Opcode.WRITE, place(Space.PENDING, 0) + b"\1\1\0\0\1\1\0\0", (Status.BAD_ORDER, 1)),
     (Opcode.CLEAR, b"\x40", (Status.BAD_VALUE, 0)),
     (Opcode.RUN, run(0), (Status.BAD_VALUE, 0)),
     (Opcode.FETCH, struct.pack("<BI", 0, 0), (Status.BAD_VALUE, 0)),
@@ -335,6 +349,27 @@ def test_an_answer_must_fit() -> None:
     assert line.refused(Opcode.READ, block(Space.PLASTIC, 0, bits + 1)) == (Status.BAD_RANGE, 0)
 
 
+def test_the_longest_block_fills_a_frame() -> None:
+    line = Line(preset("full"))
+    data = bytes(range(MAX_ELEMENT_BYTES))
+    frame = bytes((1, 0, Opcode.WRITE)) + place(Space.WEIGHT, 7) + data
+    assert len(frame) == MAX_BODY
+    line.ok(Opcode.WRITE, place(Space.WEIGHT, 7) + data)
+    assert line.ok(Opcode.READ, block(Space.WEIGHT, 7, len(data))) == data
+    octets = MAX_ELEMENT_BYTES - COUNT_BYTES
+    bits = bytes(range(octets))
+    line.ok(Opcode.WRITE, block(Space.PLASTIC, 7, 8 * octets) + bits)
+    assert line.ok(Opcode.READ, block(Space.PLASTIC, 7, 8 * octets)) == bits
+    # What can be read at once need not fit one request; more cannot be read, either.
+    for count, status, detail in (
+        (8 * octets + 1, Status.BAD_LENGTH, MAX_BODY - 3),
+        (8 * MAX_ELEMENT_BYTES, Status.BAD_LENGTH, MAX_BODY - 3),
+        (8 * MAX_ELEMENT_BYTES + 1, Status.BAD_RANGE, 7),
+    ):
+        wrong = block(Space.PLASTIC, 7, count) + bits
+        assert line.refused(Opcode.WRITE, wrong) == (status, detail)
+
+
 def test_elements_of_records_are_checked_by_their_columns_row_after_row() -> None:
     columns = (Column("narrow", 4, signed=False), Column("below", 4, signed=True))
     ranges = RecordRanges(SpaceFormat(Space.REGISTER, 3, 2, 32, False, True, "", columns))
@@ -358,7 +393,7 @@ def test_registers_hold_their_range_and_nothing_else(register: Variable) -> None
         assert line.read(Space.REGISTER, index, 1) == [value & MAX_U32]
     for value in (low - 1, high + 1):
         if register.width(TINY) < 32:  # nothing on the link is wider
-            wrong = block(Space.REGISTER, index, 1) + elements(Space.REGISTER, [value])
+            wrong = place(Space.REGISTER, index) + elements(Space.REGISTER, [value])
             assert line.refused(Opcode.WRITE, wrong) == (Status.BAD_VALUE, 0)
     assert line.read(Space.REGISTER, index, 1) == [0]
 
@@ -391,7 +426,7 @@ def test_a_value_too_wide_refuses_the_whole_block() -> None:
     params = replace(TINY, weight_width=7)
     line = Line(params)
     line.write(Space.WEIGHT, 0, [-64, 63, 5])
-    wrong = block(Space.WEIGHT, 0, 3) + bytes((1, 64, 2))
+    wrong = place(Space.WEIGHT, 0) + bytes((1, 64, 2))
     assert line.refused(Opcode.WRITE, wrong) == (Status.BAD_VALUE, 1)
     assert line.read(Space.WEIGHT, 0, 3) == [-64, 63, 5]
 
@@ -402,7 +437,7 @@ def test_pending_is_written_from_its_begin_or_appended_to() -> None:
     line.write(Space.PENDING, 1, [2 << 8 | 3])
     assert line.counters()["pending_groups"] == 2
     assert line.read(Space.PENDING, 0, 2) == [2, 2 << 8 | 3]
-    again = block(Space.PENDING, 2, 1) + elements(Space.PENDING, [2 << 8 | 1])
+    again = place(Space.PENDING, 2) + elements(Space.PENDING, [2 << 8 | 1])
     assert line.refused(Opcode.WRITE, again) == (Status.BAD_ORDER, 0)
     line.write(Space.PENDING, 0, [1 << 8 | 1])
     assert line.counters()["pending_groups"] == 1

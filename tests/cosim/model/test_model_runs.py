@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.device_line import MAX_U32, TINY, Line, block, events, quiet, run, word
+from support.device_line import MAX_U32, TINY, Line, block, events, place, quiet, run, word
 
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec import schedule
@@ -147,9 +147,9 @@ def test_while_a_run_is_under_way_only_registers_and_counters_are_read() -> None
     line.ok(Opcode.READ, block(Space.REGISTER, 0, 1))
     for space in (Space.V, Space.WEIGHT, Space.PENDING):
         assert line.refused(Opcode.READ, block(space, 0, 0)) == (Status.BUSY, tick)
-        assert line.refused(Opcode.WRITE, block(space, 0, 0)) == (Status.BUSY, tick)
-    assert line.refused(Opcode.WRITE, block(Space.REGISTER, 0, 0)) == (Status.BUSY, tick)
-    assert line.refused(Opcode.WRITE, block(Space.COUNTER, 0, 0))[0] is Status.READ_ONLY
+        assert line.refused(Opcode.WRITE, place(space, 0)) == (Status.BUSY, tick)
+    assert line.refused(Opcode.WRITE, place(Space.REGISTER, 0)) == (Status.BUSY, tick)
+    assert line.refused(Opcode.WRITE, place(Space.COUNTER, 0))[0] is Status.READ_ONLY
     assert line.refused(Opcode.CLEAR, b"\xff") == (Status.BUSY, tick)
     line.fetch_all()
     line.ok(Opcode.READ, block(Space.V, 0, 1))

@@ -55,7 +55,7 @@ def test_every_byte_that_a_full_buffer_loses_is_counted() -> None:
     sent = IDENTIFY * (buffer // len(IDENTIFY) + 100)
     with Engine(TINY, "pins") as engine:
         # In real time the second tick is far away, and FETCH waits for its words.
-        period = struct.pack("<BIHI", Space.REGISTER, 0, 1, 0xFFFFFFFF)
+        period = struct.pack("<BII", Space.REGISTER, 0, 0xFFFFFFFF)
         engine.write(
             encode(bytes([1, 0, Opcode.OPEN])) + frame(0, Opcode.WRITE, period)
             + frame(1, Opcode.RUN, struct.pack("<I", 2))

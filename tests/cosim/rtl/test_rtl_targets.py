@@ -115,7 +115,7 @@ def test_the_time_of_a_core_is_what_it_is_simulated_for_and_what_is_waited() -> 
         before = port.clock()
         assert port.read(1) == b""
         assert port.clock() - before == pytest.approx(0.002, abs=1e-8)
-        write = struct.pack("<BIHHH", Space.V, 0, 2, 1, 2)
+        write = struct.pack("<BIHH", Space.V, 0, 1, 2)
         assert answers(port, encode(bytes([0, 0, Opcode.WRITE]) + write), 1)[0][3] == Status.OK
         assert port.clock() - before >= 0.002 + 2 / 1000
 

@@ -109,12 +109,13 @@ class Requests:
         left = max(1, form.size - row * form.columns - column)
         most = min(left, MAX_ELEMENT_BYTES * per_byte // form.element_bytes)
         count = rng.choice([1, 2, most, rng.randint(1, most), rng.choice([0, most + 1, 0xFFFF])])
-        address = struct.pack("<BHHH", rng.choice([form.space] * 9 + [15]), column, row, count)
+        address = struct.pack("<BHH", rng.choice([form.space] * 9 + [15]), column, row)
+        told = struct.pack("<H", count)
         if opcode == Opcode.READ:
-            return address
-        count = min(count, most)
+            return address + told
         if form.packed:
-            return address + rng.randbytes(form.byte_length(count))
+            return address + told + rng.randbytes(form.byte_length(min(count, most)))
+        count = min(count, most + 1)
         size, mask = form.element_bytes, (1 << 8 * form.element_bytes) - 1
         values = [self.value(form.space) & mask for _ in range(count)]
         return address + b"".join(value.to_bytes(size, "little") for value in values)
@@ -212,7 +213,7 @@ class TimedRequests(Requests):
     def elements(self, opcode: int) -> bytes:
         if opcode == Opcode.WRITE and self.rng.random() < 0.3:
             period = self.rng.choice([0, 1, 20, 45, 60, 90, 150, 3000, 0xFFFFFFFF])
-            return struct.pack("<BIHI", Space.REGISTER, 0, 1, period)
+            return struct.pack("<BII", Space.REGISTER, 0, period)
         return super().elements(opcode)
 
     def events(self) -> bytes:
@@ -254,6 +255,48 @@ def test_a_transcript_is_the_same_with_the_core_of_the_rtl_behind_the_software_d
         assert min(damage["missed_deadlines"], damage["late_events"]) > 5
 
 
+def test_a_write_of_any_length_is_answered_as_by_the_model() -> None:
+    """It has as many elements as its bytes hold, and of bits as many as it says."""
+
+    def write(space: Space, data: bytes) -> bytes:
+        return struct.pack("<BI", space, 3) + data
+
+    writes = [
+        write(space, bytes(k % 256 for k in range(length)))
+        for space in (Space.WEIGHT, Space.V, Space.REFRAC_COUNT, Space.REGISTER)
+        for length in (*range(10), *range(241, MAX_ELEMENT_BYTES + 1))
+    ]
+    sizes = {space_formats(WIDE)[Space(each[0])].element_bytes for each in writes}
+    assert sizes == {1, 2, 4}
+    for count in (0, 1, 8, 9, 1935, 1936, 1937, 1944, 1945, 1952, 1953, 2110, 0xFFFF):
+        octets = (count + 7) // 8
+        told = count.to_bytes(2, "little")
+        writes += [write(Space.PLASTIC, told[:size]) for size in (0, 1)]
+        writes += [
+            write(Space.PLASTIC, told + bytes(size))
+            for size in sorted({0, 1, octets - 1, octets, octets + 1, 241, 242})
+            if 0 <= size <= MAX_ELEMENT_BYTES - 2
+        ]
+    longest = MAX_ELEMENT_BYTES // 2
+    reads = [struct.pack("<BIH", Space.WEIGHT, 3, longest + more) for more in (0, 1)]
+    bits = 8 * MAX_ELEMENT_BYTES
+    reads += [struct.pack("<BIH", Space.PLASTIC, 3, bits + more) for more in (0, 1)]
+    requests = [(Opcode.WRITE, arguments) for arguments in writes]
+    requests += [(Opcode.READ, arguments) for arguments in reads]
+    model, statuses = ModelDevice(WIDE), Counter[tuple[int, int]]()
+    with Engine(WIDE) as rtl:
+        for seq, (opcode, arguments) in enumerate(requests):
+            frame = encode(bytes([0, seq % 256, opcode]) + arguments)
+            model.receive(frame)
+            expected = model.drain(1 << 16)
+            assert answered(rtl, frame, len(expected)) == expected, arguments.hex(" ")
+            body = cobs.decode(expected[:-1])
+            statuses[opcode, body[3]] += 1
+    found = {status for opcode, status in statuses if opcode == Opcode.WRITE}
+    assert found == {Status.OK, Status.BAD_LENGTH, Status.BAD_RANGE, Status.BAD_VALUE}
+    assert statuses[Opcode.READ, Status.OK] == statuses[Opcode.READ, Status.BAD_RANGE] == 2
+
+
 def test_stop_drops_what_is_queued_and_nothing_else() -> None:
     """And the next event may be of any tick from there on, an earlier one than those dropped."""
 
@@ -264,7 +307,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
         return struct.pack("<BIH", space, 0, count)
 
     requests = (
-        (Opcode.WRITE, block(Space.V, 8) + struct.pack("<8h", *range(-9, -1)), b""),
+        (Opcode.WRITE, struct.pack("<BI8h", Space.V, 0, *range(-9, -1)), b""),
         (Opcode.EVENTS, events(0, 1, 2), b""),
         (Opcode.RUN, struct.pack("<I", 3), b""),
         (Opcode.EVENTS, events(100, 3, 4, 5), b""),
@@ -335,11 +378,12 @@ def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() 
                 data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
                 if high - low == (1 << 8 * size) - 1 and not low <= value <= high:
                     continue  # there is no such value
+                write = struct.pack("<BI", space, start) + data
                 if low <= value <= high:
-                    assert ask(Opcode.WRITE, block + data) == (Status.OK, b"")
+                    assert ask(Opcode.WRITE, write) == (Status.OK, b"")
                     kept = data
                 else:
-                    assert ask(Opcode.WRITE, block + data) == (Status.BAD_VALUE, bytes(4))
+                    assert ask(Opcode.WRITE, write) == (Status.BAD_VALUE, bytes(4))
                     checked += 1
                 assert ask(Opcode.READ, block) == (Status.OK, kept)
     assert checked == 2 * (len(blocks) - 3)  # `tick_period`, `seed` and `tag` fill their bytes

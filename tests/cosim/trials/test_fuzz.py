@@ -235,7 +235,7 @@ IDLE = 10_000
 def _depends_on_time(body: bytes) -> bool:
     """Whether what is answered from then on depends on how fast the core and the line are."""
     if len(body) > 9 and body[2] == Opcode.WRITE and body[3] == Space.REGISTER:
-        first, count = int.from_bytes(body[4:8], "little"), int.from_bytes(body[8:10], "little")
+        first, count = int.from_bytes(body[4:8], "little"), (len(body) - 8) // 4
         names = [register.name for register in registers(TINY)]
         return "tick_period" in names[first : first + count]
     return len(body) > 2 and body[2] == Opcode.SET_BAUD

@@ -26,6 +26,7 @@ from spiketwin.cosim.device.elements import (
 )
 from spiketwin.cosim.device.session import Refusal, Session
 from spiketwin.hdl.spec.protocol import (
+    COUNT_BYTES,
     MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
     MAX_SET_TICK,
@@ -168,15 +169,14 @@ class SoftwareDevice:
             values = self._core.read(elements.space, index, count)
         return pack(elements, values)
 
-    def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
+    def _write(self, space: int, start: int, data: bytes) -> bytes:
         elements = self._space(space)
         if not elements.writable:
             raise Refusal(Status.READ_ONLY, space)
         self._refuse_while_running()
+        count = _number(elements, data)
         index = _index(elements, start, count)
-        if len(data) != elements.byte_length(count):
-            raise Refusal(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
-        values = unpack(elements, count, data)
+        values = unpack(elements, count, _bytes(elements, count, data))
         if elements.record:
             values = self._ranges[elements.space].checked(index, values)
         elif elements.space is Space.PENDING:
@@ -321,6 +321,31 @@ class _ArgumentLayout:
         if self._tail:
             return (*self._fixed.unpack_from(arguments), arguments[fixed:])
         return self._fixed.unpack(arguments)
+
+
+def _number(elements: SpaceFormat, data: bytes) -> int:
+    """Return the number of elements in a `WRITE`; refuse bytes that say none."""
+    if elements.packed:
+        if len(data) < COUNT_BYTES:
+            raise _bad_length(data)
+        return int.from_bytes(data[:COUNT_BYTES], "little")
+    count, left = divmod(len(data), elements.element_bytes)
+    if left:
+        raise _bad_length(data)
+    return count
+
+
+def _bytes(elements: SpaceFormat, count: int, data: bytes) -> bytes:
+    """Return the bytes of so many elements in a `WRITE`; refuse fewer and more."""
+    octets = data[COUNT_BYTES:] if elements.packed else data
+    if len(octets) != elements.byte_length(count):
+        raise _bad_length(data)
+    return octets
+
+
+def _bad_length(data: bytes) -> Refusal:
+    """Return the refusal of a `WRITE` for these bytes behind its arguments."""
+    return Refusal(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
 
 
 def _index(elements: SpaceFormat, start: int, count: int) -> int:

@@ -13,10 +13,11 @@ from spiketwin.hdl.spec.protocol import (
     CRC_FINAL_XOR,
     CRC_INITIAL,
     MAX_BODY,
-    MAX_ELEMENT_BYTES,
     REPLY_HEADER,
     Opcode,
     Status,
+    counted,
+    most_elements,
 )
 from spiketwin.hdl.spec.registers import ClearMask, Space, SpaceFormat, space_formats
 
@@ -146,12 +147,14 @@ class Requests:
         if fmt.space is Space.PENDING:
             column = rng.choice((0, 0, 1))
         left = fmt.size - row * fmt.columns - column
-        most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
+        most = most_elements(fmt)
         count = rng.choice((1, min(left, most), rng.randint(1, min(left, most))))
-        address = struct.pack("<BHHH", fmt.space, column, row, count)
+        address = struct.pack("<BHH", fmt.space, column, row)
         if opcode == Opcode.READ:
-            return address
-        return address + self._elements(fmt, row * fmt.columns + column, count)
+            return address + struct.pack("<H", count)
+        return (
+            address + counted(fmt, count) + self._elements(fmt, row * fmt.columns + column, count)
+        )
 
     def _elements(self, fmt: SpaceFormat, first: int, count: int) -> bytes:
         if fmt.packed:

@@ -21,12 +21,13 @@ from typing import Final
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types, size_bytes
-from spiketwin.hdl.spec.registers import ClearMask, counters, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, SpaceFormat, counters, space_formats
 
-PROTOCOL_VERSION: Final = 4
+PROTOCOL_VERSION: Final = 5
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
 `n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity; events may
-repeat; there are `SET_TICK` and `BIASES`."""
+repeat; there are `SET_TICK` and `BIASES`. 5: the number of elements in a `WRITE` follows from its
+length."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -174,9 +175,9 @@ REQUESTS: Final[dict[Opcode, Request]] = {
             "Read `count` (1 or more) elements; they must fit one answer.",
         ),
         Request(
-            Opcode.WRITE, (Field("space", 1), Field("start", 4), Field("count", 2)),
-            "elements", 0, "",
-            "Write `count` (1 or more) elements, all or none.",
+            Opcode.WRITE, (Field("space", 1), Field("start", 4)), "elements", 0, "",
+            "Write elements (1 or more), all or none; there are as many as its length says. In a "
+            "space of single bits, of which it does not say that, `count` (2) comes before them.",
         ),
         Request(
             Opcode.EVENTS, (Field("tick", 4),), "offset, axon", 4, "",
@@ -222,8 +223,24 @@ REQUESTS: Final[dict[Opcode, Request]] = {
     )
 }  # fmt: skip
 
-MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
+MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - REQUESTS[Opcode.WRITE].argument_bytes
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
+
+COUNT_BYTES: Final = 2
+"""Bytes of the number of elements that come before these in a `WRITE` to a space of single bits."""
+
+
+def counted(fmt: SpaceFormat, count: int) -> bytes:
+    """Return what comes before the elements in a `WRITE`: in a space of single bits, `count`."""
+    return count.to_bytes(COUNT_BYTES, "little") if fmt.packed else b""
+
+
+def most_elements(fmt: SpaceFormat) -> int:
+    """Return the number of elements in the longest block that can be both written and read."""
+    if fmt.packed:
+        return (MAX_ELEMENT_BYTES - COUNT_BYTES) * 8
+    return MAX_ELEMENT_BYTES // fmt.element_bytes
+
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
 MAX_BIASES: Final = (MAX_BODY - REQUEST_HEADER - 4) // 8
@@ -338,7 +355,7 @@ class Identity:
 _AGREED: Final = (
     # The frame and the bodies in it.
     CRC_POLYNOMIAL, CRC_INITIAL, CRC_FINAL_XOR, CRC_BYTES, REQUEST_HEADER, REPLY_HEADER, WORD_BYTES,
-    MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, MAX_EVENTS, MAX_BIASES,
+    MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, COUNT_BYTES, MAX_EVENTS, MAX_BIASES,
     BUILD_BYTES, BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ,
     MAX_SET_TICK,
     # Addresses, and the words of the output stream.

@@ -30,7 +30,6 @@ from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     BITS_PER_BYTE,
     MAX_CYCLES_PER_BIT,
-    MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
     MAX_FRAME,
     MAX_SET_TICK,
@@ -39,6 +38,7 @@ from spiketwin.hdl.spec.protocol import (
     Opcode,
     Status,
     Word,
+    most_elements,
 )
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
@@ -200,7 +200,7 @@ def _layout(params: CoreParams, number: int) -> dict[Space, Elements]:
 
 def _fetched(core: Core, form: SpaceFormat) -> Elements:
     """Return all elements of a space, read through the link."""
-    most = MAX_ELEMENT_BYTES // form.element_bytes
+    most = most_elements(form)
     parts: list[IntArray] = []
     core.link.run(
         access.read(form, first, min(most, form.size - first), parts.append)

@@ -18,6 +18,7 @@ from spiketwin.hdl.spec.protocol import (
     Identity,
     Opcode,
     Status,
+    counted,
 )
 from spiketwin.hdl.spec.registers import ADDRESS_COLUMN_BITS, SpaceFormat, space_formats
 from spiketwin.host.core import Core
@@ -100,8 +101,10 @@ class Requests:
             count = 1 + choices.below(4)
             start = row << ADDRESS_COLUMN_BITS | column
             head = bytes((opcode, fmt.space)) + start.to_bytes(4, "little")
-            head += count.to_bytes(2, "little")
-            return head + (_elements(fmt, count, choices) if opcode == Opcode.WRITE else b"")
+            if opcode == Opcode.READ:
+                return head + count.to_bytes(2, "little")
+            told = choices.below(9) if choices.once_in(8) else count
+            return head + counted(fmt, told) + _elements(fmt, count, choices)
         body = bytes((opcode,))
         fields = REQUESTS[opcode].arguments if opcode in REQUESTS else ()
         for field in fields:

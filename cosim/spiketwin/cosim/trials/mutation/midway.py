@@ -24,7 +24,7 @@ from spiketwin.cosim.serial.protocol_model import ModelPort, open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.trials.mutation.full import full
 from spiketwin.cosim.trials.mutation.observing import Killed, unwarned
-from spiketwin.cosim.trials.mutation.talk import Talk, block
+from spiketwin.cosim.trials.mutation.talk import Talk, block, place
 from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Opcode, Word
@@ -76,7 +76,7 @@ def _unread(port: InProcessSerial, params: CoreParams, pass_by: _Pass) -> Iterat
     core.program(full(params, 1, learns=False))
     talk = Talk(port)
     talk.open()
-    period = block(Space.REGISTER, _place(params, "tick_period"), 1) + struct.pack("<I", _PERIOD)
+    period = place(Space.REGISTER, _place(params, "tick_period")) + struct.pack("<I", _PERIOD)
     for number in range(_ROUNDS):
         yield talk.ask(Opcode.WRITE, period)
         if number % _LATE_EVERY == 1:  # events of the first tick, which is over

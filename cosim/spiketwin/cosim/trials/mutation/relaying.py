@@ -17,7 +17,7 @@ from spiketwin.cosim.serial.protocol_model import open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.trials.mutation.full import full
 from spiketwin.cosim.trials.mutation.observing import Killed, unwarned
-from spiketwin.cosim.trials.mutation.talk import Talk, block
+from spiketwin.cosim.trials.mutation.talk import Talk, place
 from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Opcode
@@ -47,7 +47,7 @@ def _answers(port: InProcessSerial, params: CoreParams) -> Iterator[bytes]:
     for space, values in numbers.items():
         size = space_formats(params)[space].element_bytes
         data = b"".join(value.to_bytes(size, "little") for value in values.tolist())
-        yield talk.ask(Opcode.WRITE, block(space, 0, len(values)) + data)
+        yield talk.ask(Opcode.WRITE, place(space, 0) + data)
     events = b"".join(
         struct.pack("<HH", axon % 2, axon) for axon in (*range(0, 32, 2), *range(1, 32, 2))
     )

@@ -34,6 +34,11 @@ class Talk:
         return unframed(self._port.read(1 << 16)[:-1])
 
 
-def block(space: Space, first: int, count: int) -> bytes:
+def place(space: Space, first: int) -> bytes:
     """Return the address of elements of a space as a request has it."""
-    return struct.pack("<BIH", space, first, count)
+    return struct.pack("<BI", space, first)
+
+
+def block(space: Space, first: int, count: int) -> bytes:
+    """Return the address and the number of elements of a space as `READ` has them."""
+    return place(space, first) + struct.pack("<H", count)

@@ -306,7 +306,7 @@ def busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
             while body[2] not in (*_OF_RUNS, Opcode.READ, Opcode.OPEN) and rng.random() < _RARELY:
                 body = requests.good(runs=True)
             if core in CORES and number and rng.random() < _TIMED:
-                period = struct.pack("<BIHI", Space.REGISTER, 0, 1, rng.choice(_SHORT_PERIODS))
+                period = struct.pack("<BII", Space.REGISTER, 0, rng.choice(_SHORT_PERIODS))
                 body = requests.body(Opcode.WRITE, period)
             elif number and rng.random() < _READ:
                 some = struct.pack("<BIH", Space.REGISTER, 0, _FEW_REGISTERS)

@@ -36,7 +36,7 @@ def overflows(design: Design) -> None:
     # In real time the second tick is far away, and FETCH waits for its words.
     bodies = (
         bytes([1, 0, Opcode.OPEN]),
-        bytes([1, 0, Opcode.WRITE]) + struct.pack("<BIHI", Space.REGISTER, 0, 1, 0xFFFFFFFF),
+        bytes([1, 0, Opcode.WRITE]) + struct.pack("<BII", Space.REGISTER, 0, 0xFFFFFFFF),
         bytes([1, 1, Opcode.RUN]) + struct.pack("<I", 2),
         bytes([1, 2, Opcode.FETCH]) + struct.pack("<BI", 62, _WAIT),
     )

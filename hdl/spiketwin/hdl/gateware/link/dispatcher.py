@@ -14,7 +14,9 @@ What is checked, the first failure being the answer:
 
 1. `IDENTIFY` and `OPEN`: length, then for `OPEN` the session.
 2. The session, the sequence number, the opcode, the length (of `WRITE`, the fixed arguments).
-3. The space; read-only; busy; the range of the elements; their length. The room for events.
+3. The space; read-only; busy. The length of a `WRITE`: whole elements, or in a space of single
+   bits a `count`. The range of the elements; whether there are as many bytes as bits need. The room
+   for events.
 4. Item by item: its value, its order, that it is not late. The spare bits after the last one.
 """
 
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spiketwin.hdl.gateware.link.elements import START, add_elements
+from spiketwin.hdl.gateware.link.elements import add_elements
 from spiketwin.hdl.gateware.link.events import add_events
 from spiketwin.hdl.gateware.link.instructions import (
     COPY_CYCLES,
@@ -137,9 +139,22 @@ def _admission(c: Program, params: CoreParams) -> None:
     opcodes = [opcode for opcode in Opcode if opcode > Opcode.OPEN]
     if not params.bias_events:
         opcodes.remove(Opcode.BIASES)
-    _by_opcode(c, opcodes, "")
+    _to_request(c, opcodes)
     c.label(Status.BAD_OPCODE.name)
     _refuse(c, Status.BAD_OPCODE, Scratch.OPCODE)
+
+
+def _to_request(c: Program, opcodes: Sequence[Opcode]) -> None:
+    """Jump to the code of the request, of one of these opcodes in a row; no opcode is below them.
+
+    A comparison tells two of them: the upper one is equal, and what is below it is the lower one.
+    """
+    for lower, upper in zip(opcodes[::2], opcodes[1::2], strict=False):
+        c.compare_number(Scratch.OPCODE, upper)
+        c.jump_if(Condition.ZERO, upper.name)
+        c.jump_unless(Condition.CARRY, lower.name)
+    if len(opcodes) % 2:
+        _by_opcode(c, opcodes[-1:], "")
 
 
 def _by_opcode(c: Program, opcodes: Sequence[Opcode], prefix: str) -> None:
@@ -226,10 +241,9 @@ def _clear(c: Program) -> None:
     _check_length(c, Opcode.CLEAR)
     c.jump_unless(Condition.IDLE, Status.BUSY.name)
     c.copy(mask, Scratch.BUFFER)
-    c.note("bits that name no group")
-    c.set(Scratch.NUMBER, 0xFF - sum(ClearMask))
-    c.mask(Scratch.NUMBER, mask)
-    c.jump_unless(Condition.ZERO, Status.BAD_VALUE.name)
+    c.note("bits that name no group are above those that do")
+    c.compare_number(mask, sum(ClearMask) + 1)
+    c.jump_if(Condition.CARRY, Status.BAD_VALUE.name)
     c.note("the core is busy from here on")
     c.out(Port.CLEAR, mask)
     c.label("CLEARING")
@@ -309,13 +323,13 @@ def _refusals(c: Program) -> None:
     c.label(Status.BAD_SPACE.name)
     c.set(Scratch.STATUS, Status.BAD_SPACE)
     c.label("REFUSE SPACE")
-    c.copy(Scratch.DETAIL, Scratch.SPACE)
+    c.copy(Scratch.DETAIL, Scratch.SPACE, Bytes.FOUR)
     c.jump("ANSWER")
     c.label(Status.LATE.name)
     _refuse(c, Status.LATE)
+    # The detail is the place at which the block was to begin.
     c.label(Status.BAD_RANGE.name)
-    c.give(Port.SEEK_FRAME, START)
-    _refuse(c, Status.BAD_RANGE, Scratch.BUFFER)
+    _refuse(c, Status.BAD_RANGE)
     c.label(Status.BUSY.name)
     c.look(counter_input("tick"))
     c.label("BUSY TICK")
@@ -331,7 +345,7 @@ def _refusals(c: Program) -> None:
     c.set(Scratch.STATUS, Status.BAD_VALUE)
     c.label("REFUSE ITEM")
     c.look(Input.LOOPS)
-    c.copy(Scratch.DETAIL, Scratch.COUNT)
+    c.copy(Scratch.DETAIL, Scratch.COUNT, Bytes.FOUR)
     c.subtract(Scratch.DETAIL, Scratch.INPUT)
 
 
@@ -397,13 +411,11 @@ def _send_words(c: Program, params: CoreParams) -> None:
 
 def _release(c: Program, params: CoreParams) -> None:
     c.label("RELEASE")
-    c.note("not for IDENTIFY, OPEN, and what was never admitted")
-    c.compare(Scratch.SEQUENCED, Scratch.ZERO)
-    c.jump_if(Condition.ZERO, "RELEASE FRAME")
-    c.add(Scratch.EXPECTED, Scratch.ONE)
+    c.note("0 for IDENTIFY, OPEN, and what was never admitted")
+    c.add(Scratch.EXPECTED, Scratch.SEQUENCED)
     c.compare_number(Scratch.STORED, params.link_slots - 1)
     c.jump_if(Condition.CARRY, "RELEASE FRAME")
-    c.add(Scratch.STORED, Scratch.ONE)
+    c.add(Scratch.STORED, Scratch.SEQUENCED)
     c.label("RELEASE FRAME")
     c.note("the next frame may come")
     c.out(Port.RELEASE)

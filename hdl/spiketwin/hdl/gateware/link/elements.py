@@ -18,6 +18,7 @@ from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import SPACE_ROW_BYTES, Tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import (
+    COUNT_BYTES,
     MAX_ELEMENT_BYTES,
     REQUEST_HEADER,
     REQUESTS,
@@ -26,16 +27,18 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space
 
-ARGUMENT_BYTES = REQUESTS[Opcode.READ].argument_bytes
-START = REQUEST_HEADER + 1
+_START = REQUEST_HEADER + 1
 """Address of the argument `start` in the frame, behind the space."""
-FIRST = REQUEST_HEADER + ARGUMENT_BYTES
-"""Address of the first element of a `WRITE` in the frame."""
+_WRITE_BYTES = REQUESTS[Opcode.WRITE].argument_bytes
+_FIRST = REQUEST_HEADER + _WRITE_BYTES
+"""Address of the first element of a `WRITE` in the frame, unless elements are bits."""
 
 
 def add_elements(c: Program, params: CoreParams, tables: Tables) -> None:
     """Add the instructions that execute `READ` and `WRITE`."""
-    _access(c, tables)
+    _space(c, tables)
+    _access(c)
+    _number(c)
     _length(c)
     _extent(c)
     _check(c, tables)
@@ -51,14 +54,27 @@ def add_elements(c: Program, params: CoreParams, tables: Tables) -> None:
 # --- the block ----------------------------------------------------------------------------------
 
 
-def _access(c: Program, tables: Tables) -> None:
-    """Check that the space exists and can be accessed now, and find where the block begins."""
+def take_tail(c: Program, opcode: Opcode) -> None:
+    """Set COUNT to the bytes behind the fixed arguments; refuse a request that ends within them."""
+    c.copy(Scratch.COUNT, Scratch.GIVEN, Bytes.FOUR)
+    c.set(Scratch.NUMBER, REQUESTS[opcode].argument_bytes)
+    c.subtract(Scratch.COUNT, Scratch.NUMBER)
+    c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
+
+
+def halve_count(c: Program) -> None:
+    """Halve COUNT; refuse the request if that leaves a byte over."""
+    c.shift(Scratch.COUNT, Scratch.ZERO)
+    c.jump_if(Condition.CARRY, Status.BAD_LENGTH.name)
+
+
+def _space(c: Program, tables: Tables) -> None:
+    """Check that the space exists, and take what the tables say of it."""
     c.label(Opcode.READ.name)
-    c.compare_number(Scratch.GIVEN, ARGUMENT_BYTES)
+    c.compare_number(Scratch.GIVEN, REQUESTS[Opcode.READ].argument_bytes)
     c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
     c.label(Opcode.WRITE.name)
-    c.compare_number(Scratch.GIVEN, ARGUMENT_BYTES)
-    c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
+    take_tail(c, Opcode.WRITE)
     c.copy(Scratch.SPACE, Scratch.BUFFER)
     c.out(Port.SPACE, Scratch.SPACE)
     c.compare_number(Scratch.SPACE, tables.space_rows)
@@ -82,20 +98,45 @@ def _access(c: Program, tables: Tables) -> None:
     c.give(Port.SEEK_TABLE, tables.last_row)
     c.copy(Scratch.LAST_ROW, Scratch.BUFFER, Bytes.TWO)
     c.label("OPEN SPACE")
+
+
+def _access(c: Program) -> None:
+    """Find where the block begins, and check that the space can be accessed now."""
+    c.give(Port.SEEK_FRAME, _START)
+    c.copy(Scratch.DETAIL, Scratch.BUFFER, Bytes.FOUR)
+    c.out(Port.PUSH, Scratch.DETAIL, Bytes.FOUR)
+    c.out(Port.PLACE)
+    c.out(Port.SEEK_FRAME, Scratch.NUMBER)
+    for cell in (Scratch.COLUMN, Scratch.ROW):
+        c.copy(cell, Scratch.BUFFER, Bytes.TWO)
     c.compare_number(Scratch.OPCODE, Opcode.READ)
     c.jump_if(Condition.ZERO, "READABLE")
     c.jump_unless(Condition.WRITABLE, Status.READ_ONLY.name)
     c.jump_unless(Condition.IDLE, Status.BUSY.name)
+
+
+def _number(c: Program) -> None:
+    """Find the number of the elements: as many as a `WRITE` has bytes for, or as many as are told.
+
+    A `READ` tells it, and a `WRITE` of bits.
+    """
+    c.jump_if(Condition.PACKED, "NUMBER OF BITS")
+    c.jump_unless(Condition.WIDE, "ELEMENTS")
+    halve_count(c)
+    c.jump_unless(Condition.WIDEST, "ELEMENTS")
+    halve_count(c)
+    c.jump("ELEMENTS")
+    c.label("NUMBER OF BITS")
+    c.compare_number(Scratch.GIVEN, _WRITE_BYTES + COUNT_BYTES)
+    c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
+    # A WRITE of bits goes on here, too, as the core is idle.
     c.label("READABLE")
-    c.jump_if(Condition.IDLE, "BLOCK")
+    c.jump_if(Condition.IDLE, "NUMBER IS TOLD")
     c.jump_unless(Condition.ANYTIME, Status.BUSY.name)
-    c.label("BLOCK")
-    c.give(Port.SEEK_FRAME, START)
-    c.out(Port.PUSH, Scratch.BUFFER, Bytes.FOUR)
-    c.out(Port.PLACE)
-    c.out(Port.SEEK_FRAME, Scratch.NUMBER)
-    for cell in (Scratch.COLUMN, Scratch.ROW, Scratch.COUNT):
-        c.copy(cell, Scratch.BUFFER, Bytes.TWO)
+    c.label("NUMBER IS TOLD")
+    c.copy(Scratch.COUNT, Scratch.BUFFER, Bytes.TWO)
+    c.label("ELEMENTS")
+    c.compare(Scratch.COUNT, Scratch.ZERO, Bytes.TWO)
     c.jump_if(Condition.ZERO, Status.BAD_RANGE.name)
 
 
@@ -143,19 +184,15 @@ def _extent(c: Program) -> None:
     c.add(Scratch.ROW, Scratch.ONE, Bytes.TWO)
     c.jump("IN ROW")
     c.label("BLOCK IS THERE")
+    c.out(Port.LOOPS, Scratch.COUNT)
     c.compare_number(Scratch.OPCODE, Opcode.READ)
     c.jump_if(Condition.ZERO, "ANSWER")
-    c.set(Scratch.NUMBER, ARGUMENT_BYTES)
-    c.add(Scratch.NUMBER, Scratch.LENGTH)
-    c.compare(Scratch.NUMBER, Scratch.GIVEN)
-    c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
 
 
 # --- WRITE --------------------------------------------------------------------------------------
 
 
 def _check(c: Program, tables: Tables) -> None:
-    c.out(Port.LOOPS, Scratch.COUNT)
     for space in tables.records:
         c.compare_number(Scratch.SPACE, space)
         c.jump_if(Condition.ZERO, "CHECK RECORDS")
@@ -166,7 +203,7 @@ def _check(c: Program, tables: Tables) -> None:
     c.jump_if(Condition.ZERO, "APPLY")
     c.out(Port.SEEK_TABLE, Scratch.RANGE)
     take_range(c)
-    c.give(Port.SEEK_FRAME, FIRST)
+    c.give(Port.SEEK_FRAME, _FIRST)
     c.label("CHECK ELEMENT")
     check_value(c, Bytes.ELEMENT)
     c.jump_if(Condition.LOOP, "CHECK ELEMENT")
@@ -193,7 +230,7 @@ def _check_records(c: Program, tables: Tables) -> None:
     c.note("where the list of the ranges has that of the first element")
     c.copy(Scratch.REGISTER, Scratch.RANGE)
     c.add(Scratch.REGISTER, Scratch.COLUMN)
-    c.set(Scratch.PLACE, FIRST)
+    c.set(Scratch.PLACE, _FIRST)
     c.label("CHECK COLUMN")
     c.out(Port.SEEK_TABLE, Scratch.REGISTER)
     c.copy(Scratch.RANGE, Scratch.BUFFER)
@@ -219,17 +256,25 @@ def _check_records(c: Program, tables: Tables) -> None:
 
 
 def _check_bits(c: Program) -> None:
-    """Check that the spare bits of the last byte are 0; any bit is a valid element."""
+    """Check that bits have as many bytes as they need, and that the spare ones of the last are 0.
+
+    Any bit is a valid element.
+    """
     c.label("CHECK BITS")
     c.out(Port.LOOPS, Scratch.SPARE_FROM)
-    c.set(Scratch.NUMBER, FIRST - 1)
+    c.set(Scratch.NUMBER, _WRITE_BYTES + COUNT_BYTES)
     c.add(Scratch.NUMBER, Scratch.LENGTH)
+    c.compare(Scratch.NUMBER, Scratch.GIVEN)
+    c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
+    c.set(Scratch.NUMBER, REQUEST_HEADER - 1)
+    c.add(Scratch.NUMBER, Scratch.GIVEN)
+    c.note("the last byte")
     c.out(Port.SEEK_FRAME, Scratch.NUMBER)
     c.copy(Scratch.VALUE, Scratch.BUFFER)
     c.label("SPARE BITS")
     c.shift(Scratch.VALUE, Scratch.ZERO)
     c.jump_if(Condition.LOOP, "SPARE BITS")
-    c.jump_if(Condition.ZERO, "APPLY")
+    c.jump_if(Condition.ZERO, "APPLY BITS")
     c.copy(Scratch.DETAIL, Scratch.COUNT, Bytes.FOUR)
     c.jump(Status.BAD_VALUE.name)
 
@@ -246,17 +291,15 @@ def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
     c.compare(Scratch.COLUMN, Scratch.INPUT, Bytes.TWO)
     c.jump_unless(Condition.ZERO, Status.BAD_RANGE.name)
     # Read the entry before the first one, and advance to the first one.
-    c.copy(Scratch.VALUE, Scratch.COLUMN, Bytes.FOUR)
-    c.subtract(Scratch.VALUE, Scratch.ONE, Bytes.FOUR)
-    c.out(Port.PUSH, Scratch.VALUE, Bytes.FOUR)
+    c.subtract(Scratch.COLUMN, Scratch.ONE, Bytes.TWO)
+    c.out(Port.PUSH, Scratch.COLUMN, Bytes.TWO)
     c.out(Port.PLACE)
     c.look(Input.ELEMENT)
     c.out(Port.READ)
-    c.copy(Scratch.VALUE, Scratch.INPUT, Bytes.FOUR)
+    _keep_entry(c, Scratch.INPUT)
     c.out(Port.ADVANCE)
-    _keep_entry(c)
     c.label("ENTRIES")
-    c.give(Port.SEEK_FRAME, FIRST)
+    c.give(Port.SEEK_FRAME, _FIRST)
     c.label("ENTRY")
     c.copy(Scratch.VALUE, Scratch.BUFFER, Bytes.FOUR)
     c.compare_number(Scratch.VALUE, 0)
@@ -268,27 +311,28 @@ def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
     c.jump_if(Condition.CARRY, "BAD ITEM")
     c.compare(Scratch.LAST_ENTRY, Scratch.VALUE, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "ITEM OUT OF ORDER")
-    _keep_entry(c)
+    _keep_entry(c, Scratch.VALUE)
     c.jump_if(Condition.LOOP, "ENTRY")
 
 
-def _keep_entry(c: Program) -> None:
+def _keep_entry(c: Program, entry: Scratch) -> None:
     """Keep the largest value that an entry of this group could have; the next one is above it."""
-    c.copy(Scratch.LAST_ENTRY, Scratch.VALUE, Bytes.FOUR)
+    c.copy(Scratch.LAST_ENTRY, entry, Bytes.FOUR)
     c.set(Scratch.NUMBER, (1 << PENDING_MASK_BITS) - 1)
     c.copy(Scratch.LAST_ENTRY, Scratch.NUMBER)
 
 
 def _apply(c: Program) -> None:
     c.label("APPLY")
-    c.give(Port.SEEK_FRAME, FIRST)
+    c.give(Port.SEEK_FRAME, _FIRST)
     c.out(Port.LOOPS, Scratch.COUNT)
-    c.jump_if(Condition.PACKED, "WRITE BITS")
     c.label("WRITE ELEMENT")
     c.out(Port.PUSH, Scratch.BUFFER, Bytes.ELEMENT)
     c.out(Port.WRITE)
     c.jump_if(Condition.LOOP, "WRITE ELEMENT")
     c.jump("ANSWER")
+    c.label("APPLY BITS")
+    c.give(Port.SEEK_FRAME, _FIRST + COUNT_BYTES)
     c.label("WRITE BITS")
     _bits_of_next_byte(c, "BITS TO WRITE", done="ANSWER")
     c.copy(Scratch.VALUE, Scratch.BUFFER)
@@ -318,7 +362,6 @@ def _bits_of_next_byte(c: Program, name: str, done: str) -> None:
 
 def _answer(c: Program) -> None:
     c.label("SEND READ")
-    c.out(Port.LOOPS, Scratch.COUNT)
     c.compare_number(Scratch.SPACE, Space.COUNTER)
     c.jump_if(Condition.ZERO, "SEND COUNTERS")
     c.look(Input.ELEMENT)

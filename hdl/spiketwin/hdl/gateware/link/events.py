@@ -5,7 +5,12 @@ Only the first event has to be checked for being late, as the others ascend from
 
 from __future__ import annotations
 
-from spiketwin.hdl.gateware.link.elements import check_value, take_range
+from spiketwin.hdl.gateware.link.elements import (
+    check_value,
+    halve_count,
+    take_range,
+    take_tail,
+)
 from spiketwin.hdl.gateware.link.instructions import (
     Bytes,
     Condition,
@@ -40,16 +45,9 @@ def _room(c: Program, opcode: Opcode, table: int, numbers: Scratch) -> None:
     """
     item_bytes, again = REQUESTS[opcode].tail_size, f"ROOM FOR {opcode.name}"
     c.label(opcode.name)
-    c.compare_number(Scratch.GIVEN, _TICK_BYTES)
-    c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
-    c.copy(Scratch.COUNT, Scratch.GIVEN, Bytes.FOUR)
-    c.set(Scratch.NUMBER, _TICK_BYTES)
-    c.subtract(Scratch.COUNT, Scratch.NUMBER)
-    c.set(Scratch.NUMBER, item_bytes - 1)
-    c.mask(Scratch.NUMBER, Scratch.COUNT)
-    c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
+    take_tail(c, opcode)
     for _ in range(item_bytes.bit_length() - 1):
-        c.shift(Scratch.COUNT, Scratch.ZERO)
+        halve_count(c)
     c.jump_if(Condition.ZERO, "ANSWER")
     c.give(Port.SEEK_TABLE, table)
     c.copy(Scratch.VALUE, Scratch.BUFFER, Bytes.FOUR)

@@ -59,7 +59,7 @@ class Operation(enum.IntEnum):
     """Set the target to the bitwise AND of target and source."""
     SHIFT = 3
     """Shift the target to the right by a bit; the lowest bit of the byte of the source that is read
-    first, which of a cell is the highest one, enters at the top."""
+    first, which of a cell is the highest one, enters at the top. `CARRY` tells what left."""
     ADD = 4
     """Add the source to the target; `CARRY` tells whether the sum overflows."""
     NUMBER = 5
@@ -152,7 +152,7 @@ class Condition(enum.IntEnum):
     ZERO = 1
     """The last result was 0."""
     CARRY = 2
-    """The last sum overflowed, or the last difference was not below 0."""
+    """The last sum overflowed, the last difference was not below 0, or a shift moved a 1 out."""
     LOOP = 3
     """This loop is not the last one; the jump decrements the number of loops that are left."""
     IDLE = 4

@@ -405,18 +405,19 @@ class Sequencer(wiring.Component):
     def _send_words(self, m: Module) -> None:
         """Append output words to the answer while their instruction waits for the last byte."""
         words, reply = self.core.words, self.reply
-        place, moves = Signal(2), Signal()
+        place_in_word = Signal(2)
+        moves = Signal()
         sends = self._at[Port.WORDS] & self._source
         with m.If(sends):
             m.d.comb += [
-                reply.payload.byte.eq(words.payload.word_select(place, 8)),
+                reply.payload.byte.eq(words.payload.word_select(place_in_word, 8)),
                 reply.valid.eq(words.valid),
                 moves.eq(words.valid & reply.ready),
-                words.ready.eq(moves & (place == 3)),
+                words.ready.eq(moves & (place_in_word == 3)),
                 self._wait.eq(~words.ready | (self._loops != 1)),
             ]
         with m.If(moves):
-            m.d.sync += place.eq(place + 1)
+            m.d.sync += place_in_word.eq(place_in_word + 1)
         with m.If(words.ready):
             m.d.sync += self._loops.eq(self._loops - 1)
 
