@@ -914,7 +914,7 @@ def _not_reached() -> str:
         (each["bench"], f"`{each['unit']}`", each["what"], _code(each["text"]))
         for each in found["list"]
     ]
-    return _table(("design", "unit", "branch", "where"), rows)
+    return _table(("design", "unit", "branch", "where"), rows) if rows else "Nothing."
 
 
 def _rungs() -> str:

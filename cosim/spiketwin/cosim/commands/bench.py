@@ -209,6 +209,9 @@ def _coverage_table(found: CoverageResult) -> Table:
         table.add_row(name, *(f"{unit.covered[kind]} of {unit.points[kind]}" for kind in KINDS))
     for each in found.list:
         table.add_row(f"{each.bench} {each.unit} {each.what}: {each.text}")
+    for name, points in found.waived.items():
+        if not points:
+            table.add_row(f"a waiver that is for no point: {name}")
     table.caption = f"points covered (simulated); waived: {sum(found.waived.values())}"
     return table
 

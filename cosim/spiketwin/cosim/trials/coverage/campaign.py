@@ -17,8 +17,14 @@ from typing import Final, TypeVar
 
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.coverage.constants import Constants
-from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
-from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
+from spiketwin.cosim.trials.coverage.recorded import (
+    Point,
+    Recorded,
+    points,
+    text_of,
+    units_of,
+)
+from spiketwin.cosim.trials.coverage.results import Borrowed, CoverageResult, Missed, Unit
 from spiketwin.cosim.trials.coverage.trials import trials
 from spiketwin.cosim.trials.mutation.observing import Trial
 from spiketwin.cosim.trials.mutation.trials import BENCHES, requests
@@ -47,22 +53,34 @@ class Waiver:
         What they are, and why they are not covered.
     unit:
         File of the gateware, below ``gateware/``; a regular expression.
+    bench, module:
+        Regular expressions for the name of the design, and for the last part of that of the module;
+        empty for all.
     text:
-        A regular expression for the line of the Verilog with the one behind it.
+        A regular expression for the line of the Verilog with the one behind it, and the case that
+        it is in before it.
     what:
         A regular expression for the branch, or the bit with its change.
+    elsewhere:
+        Whether it is only for points that are reached in another design (`Missed.likeness`).
     """
 
     name: str
     reason: str
     unit: str
+    bench: str = ""
+    module: str = ""
     text: str = ""
     what: str = ""
+    elsewhere: bool = False
 
-    def covers(self, unit: str, text: str, what: str) -> bool:
-        """Return whether it is for a point of this unit."""
-        is_there = re.fullmatch(self.unit, unit) and re.search(self.text, text)
-        return bool(is_there and re.search(self.what, what))
+    def covers(self, point: Missed) -> bool:
+        """Return whether it is for a point."""
+        whole = (self.unit, point.unit), (self.bench, point.bench), (self.module, point.module)
+        parts = (self.text, point.text), (self.what, point.what)
+        return all(not wanted or re.fullmatch(wanted, name) for wanted, name in whole) and all(
+            re.search(wanted, text) for wanted, text in parts
+        )
 
 
 @cache
@@ -115,7 +133,10 @@ def measure(report: Stages, progress: Steps, workers: int) -> CoverageResult:
             progress(done, len(tasks))
         report("counting what was covered")
         places = [(name, str(Path(folder, name))) for name in BENCHES]
-        return CoverageResult.joined(_done(counted, places, workers))
+        found = CoverageResult.joined(_done(counted, places, workers))
+        # A waiver that is for no point any more is shown with none.
+        none = dict.fromkeys(sorted(each.name for each in waivers()), 0)
+        return replace(found, waived=none | found.waived)
 
 
 def _done(work: Callable[[Job], Answer], jobs: Sequence[Job], workers: int) -> Iterator[Answer]:
@@ -157,27 +178,37 @@ def counted(place: tuple[str, str]) -> CoverageResult:
     found = points(files, verilog)
     units: dict[str, Unit] = {}
     missed: list[Missed] = []
+    reached: set[tuple[str, str]] = set()
+    borrowed: list[Borrowed] = []
     waived: Counter[str] = Counter()
-    for unit, point, count, text in _placed(found, verilog):
-        # What Yosys takes for constant may change if it begins undefined: then it counts.
-        if not BENCHES[name].is_for(unit) or (not count and point in constants):
+    for point, count, here in _placed(name, found, verilog):
+        unit = here.unit
+        if count:
+            units[unit] = units.get(unit, Unit()).counted(point.kind, covered=True)
+            if point.kind != "toggle":
+                reached.add((name, here.likeness))
             continue
-        waiver = next(
-            (w for w in waivers() if not count and w.covers(unit, text, point.what)), None
-        )
-        if waiver is not None:
+        # What Yosys takes for constant may change if it begins undefined: then it was counted.
+        if point in constants or constants.forbid(point, here.text):
+            continue
+        waiver = next((each for each in waivers() if each.covers(here)), None)
+        if waiver is None:
+            units[unit] = units.get(unit, Unit()).counted(point.kind, covered=False)
+            missed.append(here)
+        elif waiver.elsewhere:
+            borrowed.append(Borrowed(waiver.name, here))
+        else:
             waived[waiver.name] += 1
-            continue
-        units[unit] = units.get(unit, Unit()).counted(point.kind, bool(count))
-        if not count:
-            missed.append(Missed(name, unit, point.kind, point.what, text))
-    return CoverageResult(units, dict(waived), tuple(missed))
+    return CoverageResult(units, dict(waived), tuple(missed), frozenset(reached), tuple(borrowed))
 
 
-def _placed(found: Counter[Point], verilog: str) -> Iterator[tuple[str, Point, int, str]]:
-    """Yield the points that are in units of the gateware: unit, point, count, and its text."""
+def _placed(name: str, found: Counter[Point], verilog: str) -> Iterator[tuple[Point, int, Missed]]:
+    """Yield the points in units that a bench is for, with counts, and as if they were missed."""
     units, lines = units_of(verilog), verilog.splitlines()
     for point, count in found.items():
-        if point.module in units:
-            text = " ".join(line.strip() for line in lines[point.line - 1 : point.line + 1])
-            yield units[point.module], point, count, re.sub(r"\(\*.*?\*\) ?", "", text)
+        unit = units.get(point.module)
+        if unit is not None and BENCHES[name].is_for(unit):
+            module, text = point.module.split(".")[-1], lines[point.line - 1].strip()
+            if point.kind != "toggle":
+                text = text_of(lines, point.line)
+            yield point, count, Missed(name, unit, module, point.kind, point.what, text)

@@ -1,4 +1,7 @@
-"""Bits of a design that never change, whatever it is asked: no trial can have them change."""
+"""Bits of a design that never change, whatever it is asked: no trial can have them change.
+
+Nor can one have a side taken of a choice among two whose condition is such a bit.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _SCRIPT: Final = (
     "memory_collect",
     "wreduce",  # upper bits of sums
     "opt_expr",
+    "setattr -set flag 1 t:$dff r:WIDTH=1 %i",
     "simplemap",  # bit by bit from here on
+    *_FOLDING,
+    "opt_dff -sat a:flag=1",  # by a proof, which would take long for all registers
     *_FOLDING,
     "opt_expr",
     "delete t:*",
@@ -33,6 +39,16 @@ _LOG: Final = "yosys.log"
 _KNOWN: Final = ("0", "1")
 _ESCAPED: Final = re.compile(r"__0([0-9a-f]{2})")
 _SIGNAL: Final = re.compile(r"(.*?)(?:\[(\d+)\])?:(?:0->1|1->0)")
+_CHOICE: Final = re.compile(
+    r"(?:if \(|= |, )(?:\\?(?P<name>[\w$.]+) ?(?:\[(?P<bit>\d+)\])?|1'h(?P<value>[01])) ?"
+    r"(?:\) begin| \? )"
+)
+"""A condition that is one bit."""
+
+_TAKEN_AT: Final = {
+    "if": "1", "elsif": "1", "cond_then": "1", "else": "0", "cond_else": "0"
+}  # fmt: skip
+"""Value of the condition with which each side of a choice is taken."""
 
 
 class Constants:
@@ -67,10 +83,33 @@ class Constants:
         found = _SIGNAL.fullmatch(point.what) if point.kind == "toggle" else None
         if found is None:
             return False
-        inside = point.module.removeprefix(self._top).removeprefix(".")
-        bits = self._bits.get(f"{inside}.{_unescaped(found[1])}".removeprefix("."), [])
-        place = int(found[2] or 0)
-        return place < len(bits) and bits[place] in _KNOWN
+        return self._value(point.module, _unescaped(found[1]), found[2]) is not None
+
+    def forbid(self, point: Point, text: str) -> bool:
+        """Return whether a point is the side of a choice that is never taken.
+
+        Parameters
+        ----------
+        point:
+            The point.
+        text:
+            The Verilog, which begins with the choice.
+        """
+        found = _CHOICE.search(text) if point.what in _TAKEN_AT else None
+        if found is None:
+            return False
+        name, bit, value = found.groups()
+        if name is not None:
+            value = self._value(point.module, name, bit)
+        return value is not None and value != _TAKEN_AT[point.what]
+
+    def _value(self, module: str, name: str, bit: str | None) -> str | None:
+        """Return what a bit of a signal, or a signal of one bit, always is; None if it changes."""
+        inside = module.removeprefix(self._top).removeprefix(".")
+        bits = self._bits.get(f"{inside}.{name}".removeprefix("."), [])
+        place = int(bit or 0)
+        is_there = place < len(bits) if bit is not None else len(bits) == 1
+        return bits[place] if is_there and bits[place] in _KNOWN else None
 
 
 def _unescaped(name: str) -> str:

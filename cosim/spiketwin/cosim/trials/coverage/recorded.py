@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,8 @@ _NO_POINTS: Final = ("dump_module", "spiketwin_covered")
 """What Yosys writes only so that a block is evaluated, and what this module adds itself."""
 
 _MODULE: Final = re.compile(r"module \\?(\S+) ?\(")
+_NOTE: Final = re.compile(r"\(\*.*?\*\) ?")
+_STATE: Final = re.compile(r"( *)(\d+'h[0-9a-f]+:)")
 _SOURCE: Final = re.compile(r"/gateware/(\w[\w/]*\.py):\d+")
 
 
@@ -91,6 +93,24 @@ def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
         if kind in KINDS and not any(word in lines[line - 1] for word in _NO_POINTS):
             found[Point(kind, module, line, fields["o"])] += number
     return found
+
+
+def text_of(lines: Sequence[str], number: int) -> str:
+    """Return a line of the Verilog with the one behind it, and the case that it is in before it.
+
+    The case is most often a state: ``4'h7: if (_last) begin``.
+    """
+    text = _NOTE.sub("", " ".join(line.strip() for line in lines[number - 1 : number + 1]))
+    line = lines[number - 1]
+    inside = len(line) - len(line.lstrip())
+    if _STATE.match(line) or line.startswith("  assign"):
+        return text
+    for before in reversed(lines[: number - 1]):
+        if before.startswith(("  always", "module")):
+            break
+        if (state := _STATE.match(before)) and len(state[1]) < inside:
+            return f"{state[2]} {text}"
+    return text
 
 
 def units_of(verilog: str) -> dict[str, str]:

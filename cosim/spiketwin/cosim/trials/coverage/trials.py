@@ -45,10 +45,12 @@ from spiketwin.hdl.spec.registers import (
     ClearMask,
     Space,
     SpaceFormat,
+    profile_columns,
     registers,
+    rule_columns,
     space_formats,
 )
-from spiketwin.hdl.spec.variables import BY_SPACE, Kind, Per
+from spiketwin.hdl.spec.variables import BY_SPACE, Kind, Per, Variable
 from spiketwin.host import Core, Network, access, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinWarning
@@ -95,9 +97,37 @@ _ARRIVING_RUNS: Final = 40
 _ARRIVING_TICKS: Final = 30
 _ARRIVING_PERIOD: Final = 250
 _AHEAD: Final = 2
+_BARELY_TICKS: Final = 300
+_BARELY_PERIOD: Final = 300
+_MOST_AT_ONCE: Final = 64
+_LATE: Final = 0.9
+"""Share of the events that are late, which take some cycles each."""
+
 _NO_EVENTS: Final = np.empty(0, np.int64)
 _MOST_PROBED: Final = 20
 _LONG_PERIOD: Final = 5000
+_LEAST_WORDS: Final = 2
+"""Words of a tick in which no neuron fires."""
+
+_FIRING: Final = 300
+_SILENT: Final = 2100
+_HIGH: Final = {
+    Space.PLASTIC,
+    Space.V,
+    Space.V_RESET,
+    Space.BIAS,
+    Space.WEIGHT,
+    Space.I_SYN,
+    Space.I_INH,
+}
+"""Spaces of which each element is its largest value, so that sums saturate."""
+
+_LOUD: Final = {
+    "learn_pre": "1", "learn_post": "1", "theta_bump": "high", "trace_pre_bump": "high",
+    "trace_post_bump": "high", "v_floor": "low", "w_max": "high", "w_min": "low",
+    "pre_gain": "high", "post_gain": "low",
+}  # fmt: skip
+"""Of a constant with which all saturates: the end of its range that it is; 0 if it has none."""
 
 
 def alike(design: Design, script: Script) -> None:
@@ -165,8 +195,8 @@ def wild(core: DeviceCore) -> Iterator[object]:
     for turn in range(_ROUNDS):
         core.reset()
         core.clear(~ClearMask(0))
-        for space, elements in _layout(params, turn % _LAYOUTS).items():
-            core.write(space, 0, elements)
+        if params.has_projections:
+            _lay_out(core, turn % _LAYOUTS)
         for form in drawn:
             core.write(form.space, 0, _drawn(rng, form, ends=turn % 2 == 0))
         _registers(core, **{name: 0 for name in _OF_RUN if _has(params, name)})
@@ -187,15 +217,19 @@ def _takes_anything(params: CoreParams, space: Space) -> bool:
 
 @cache
 def _layout(params: CoreParams, number: int) -> dict[Space, Elements]:
-    """Return all that a random network is written as, by space; nothing without projections."""
-    if not params.has_projections:
-        return {}
+    """Return all that a network is written as, by space: a random one, or `_of_axons` behind."""
     core_name = next(name for name, sizes in CORES.items() if sizes == params)
     sample = Sample.drawn(0, list(CORES).index(core_name) + number * len(CORES))
     with connect("model:", params=params) as core, warnings.catch_warnings():
         warnings.simplefilter("ignore", SpiketwinWarning)  # as in the trials of mutants
-        core.program(sample.net)
+        core.program(sample.net if number < _LAYOUTS else _of_axons())
         return {space: _fetched(core, form) for space, form in _writable(params).items()}
+
+
+def _lay_out(core: DeviceCore, number: int) -> None:
+    """Write the network of `_layout`."""
+    for space, elements in _layout(core.params, number).items():
+        core.write(space, 0, elements)
 
 
 def _fetched(core: Core, form: SpaceFormat) -> Elements:
@@ -206,7 +240,8 @@ def _fetched(core: Core, form: SpaceFormat) -> Elements:
         access.read(form, first, min(most, form.size - first), parts.append)
         for first in range(0, form.size, most)
     )
-    return np.concatenate(parts).astype(np.int64)
+    values = np.concatenate(parts).astype(np.int64)
+    return np.where(values > _limits(form)[1], values - _WORD - 1, values)  # signed in a record
 
 
 def _has(params: CoreParams, name: str) -> bool:
@@ -245,7 +280,7 @@ def probing(core: DeviceCore) -> Iterator[object]:
         first = int(rng.integers(size))
         count = int(rng.integers(1, min(size - first, _MOST_PROBED) + 1))
         if turn % 3 == 0:
-            first, count = size - 1, 1
+            first, count = size - 1, turn % 2
         place = turn % ranges
         for of_range, value in (
             (Space.PROBE_SPACE, space), (Space.PROBE_FIRST, first), (Space.PROBE_COUNT, count),
@@ -256,6 +291,65 @@ def probing(core: DeviceCore) -> Iterator[object]:
         words = words_of(MOST_NIBBLES * count) if space in probed(params) else 0
         _registers(core, tick_period=0, probe_period=1 + turn % 2, probe_words=words)
         yield from _run(core, rng)
+
+
+def unheard(design: Design) -> None:
+    """Let probes ask for more words than there is room for: each tick is told to be muted."""
+    rng, params = np.random.default_rng(23), design.params
+    forms = space_formats(params)
+    with closing(CoreEngine(design)) as core:
+        for _ in range(_ROUNDS):
+            core.reset()
+            for space in (Space.PROBE_SPACE, Space.PROBE_FIRST, Space.PROBE_COUNT):
+                core.write(space, 0, _drawn(rng, forms[space], ends=True))
+            words = int(rng.integers(params.spike_queue_depth, 1 << 16))
+            _registers(core, tick_period=_LONG_PERIOD, probe_period=1, probe_words=words)
+            core.run_to(_TICKS)
+            core.bare_loop((_TICKS + 1) * _LONG_PERIOD)
+            _registers(core, tick_period=0, probe_period=0)
+            told = [int(Word.MUTED | _WORD_KIND) << WORD_COUNT_BITS | _TICKS]
+            if _waiting(core) != told or core.counters()["muted_ticks"] != _TICKS:
+                raise Killed("ticks without room for their probes are not muted")
+
+
+def saturating(core: DeviceCore) -> Iterator[object]:
+    """Let all that can saturate do so in each tick, while neurons fire and while they do not."""
+    params = core.params
+    every = _writable(params)
+    _lay_out(core, 0)
+    for space in _HIGH & {*every}:
+        core.write(space, 0, _limits(every[space])[1])
+    tables = {Space.PROFILE_TABLE: profile_columns(params), Space.RULE_TABLE: rule_columns(params)}
+    for space in tables.keys() & every.keys():
+        loud = [_loud(params, column) for column in tables[space]]
+        core.write(space, 0, np.resize(np.array(loud), every[space].size))
+    _registers(core, **{each.name: _loud(params, each) for each in registers(params)})
+    for threshold, ticks in ((0, _FIRING), (1, _SILENT)):
+        core.write(Space.THRESHOLD, 0, _limits(every[Space.THRESHOLD])[threshold])
+        core.write(Space.THETA, 0, _limits(every[Space.THETA])[1])
+        core.run_to(core.tick + ticks)
+        yield _words(core)
+        yield sorted(core.counters().items())
+    core.reset()
+    yield sorted(core.counters().items())
+
+
+def _loud(params: CoreParams, constant: Variable) -> int:
+    """Return the value of a constant with which all saturates."""
+    low, high = constant.limits(params)
+    return {"high": high, "low": low, "1": 1, "": 0}[_LOUD.get(constant.name, "")]
+
+
+def brimful(core: DeviceCore) -> Iterator[object]:
+    """Let the queue of events be full."""
+    params = core.params
+    _silence(core)
+    axons = np.arange(params.event_queue_depth) * params.n_axons // params.event_queue_depth
+    core.queue(axons | 1 << EVENT_TICK_PLACE)
+    yield core.events_queued
+    core.run_to(_TICKS)
+    yield _words(core)
+    yield sorted(core.counters().items())
 
 
 def biased(core: DeviceCore) -> Iterator[object]:
@@ -274,6 +368,7 @@ def biased(core: DeviceCore) -> Iterator[object]:
 
 def late(core: DeviceCore) -> Iterator[object]:
     """Queue events of ticks that have begun, more of them than are counted."""
+    _silence(core)
     _registers(core, tick_period=_LONG_PERIOD)
     core.run_to(_TICKS)
     core.advance()
@@ -281,19 +376,27 @@ def late(core: DeviceCore) -> Iterator[object]:
         core.queue(np.zeros(_EVENTS_AT_ONCE, np.int64))
     most = {counter.name: (1 << counter.width) - 1 for counter in COUNTERS}
     yield [min(count, most.get(name, count)) for name, count in sorted(core.counters().items())]
+    core.reset()
+    yield sorted(core.counters().items())
 
 
 def lossy(design: Design, ticks: int) -> None:
     """Let ticks begin too early while nobody reads, so that they are late and muted."""
-    threshold = space_formats(design.params)[Space.THRESHOLD]
     with closing(CoreEngine(design)) as core:
-        core.write(Space.THRESHOLD, 0, _limits(threshold)[1])  # a tick without spikes is short
+        _silence(core)  # a tick without spikes is short
         _registers(core, tick_period=1)
         core.run_to(ticks)
         while core.counters()["tick"] < ticks:
             core.bare_loop(_SLICE)
             core.queue(_NO_EVENTS)  # shows how far it has come
         check_lost(np.array(_words(core), np.int64), ticks, core.counters())
+        _registers(core, tick_period=0)
+        core.run_to(ticks + _TICKS)  # none of these is muted
+        if len(_words(core)) != _TICKS * _LEAST_WORDS:
+            raise Killed("ticks behind others that were muted have other words")
+        core.reset()
+        if core.counters()["muted_ticks"]:
+            raise Killed("a reset leaves the counters as they were")
 
 
 def check_lost(words: Elements, ticks: int, counters: Mapping[str, int]) -> None:
@@ -319,28 +422,44 @@ def arriving(design: Design) -> None:
         model = QueuedModel(params)
         _silence(core)
         _silence(model)
+        for core_or_model in (core, model):
+            _registers(core_or_model, tick_period=_ARRIVING_PERIOD)
         for _ in range(_ARRIVING_RUNS):
-            events = np.array(list(_arrivals(core, rng)), np.int64)
-            model.run_to(core.run_until)
-            model.queue(events)
-            # It is over, and to advance would be to wait for the end of a tick that was not seen.
-            got = np.frombuffer(core.take(core.counters()["words_queued"]), np.uint32)
-            if not np.array_equal(
-                got >> WORD_COUNT_BITS, np.array(_words(model)) >> WORD_COUNT_BITS
-            ):
-                raise Killed("a run in which events arrive has other words")
-        for form in _writable(params).values():
-            if not np.array_equal(_read(core, form), _read(model, form)):
-                raise Killed(f"{form.space.name} differs after runs in which events arrive")
+            events = list(_arrivals(core, rng))
+            _as_if_waiting(model, core.run_until, events, _waiting(core))
+        _hold_alike(core, model)
+
+
+def _as_if_waiting(model: QueuedModel, end: int, events: list[int], words: list[int]) -> None:
+    """Run the model with events that wait; raise `Killed` if other words than its are given."""
+    model.run_to(end)
+    model.queue(np.array(events, np.int64))
+    if not np.array_equal(_untimed(words), _untimed(_words(model))):
+        raise Killed("a run in which events arrive has other words")
+
+
+def _untimed(words: list[int]) -> Elements:
+    """Return words without the cycles of ticks."""
+    held = np.array(words, np.int64)
+    timed = np.isin(held >> WORD_COUNT_BITS, [_WORD_KIND | Word.UPDATE, _WORD_KIND | Word.END])
+    return np.where(timed, held >> WORD_COUNT_BITS << WORD_COUNT_BITS, held)
+
+
+def _waiting(core: CoreEngine) -> list[int]:
+    """Take all output words that wait; to advance could be to wait for a tick that was seen."""
+    return list(np.frombuffer(core.take(core.counters()["words_queued"]), np.uint32))
+
+
+def _hold_alike(core: CoreEngine, model: QueuedModel) -> None:
+    for form in _writable(core.params).values():
+        if not np.array_equal(_read(core, form), _read(model, form)):
+            raise Killed(f"{form.space.name} differs after runs in which events arrive")
 
 
 def _silence(core: DeviceCore) -> None:
     """Write a network whose neurons do not fire, so that a run has few words."""
-    params = core.params
-    for space, elements in _layout(params, 0).items():
-        core.write(space, 0, elements)
-    core.write(Space.THRESHOLD, 0, _limits(space_formats(params)[Space.THRESHOLD])[1])
-    _registers(core, tick_period=_ARRIVING_PERIOD)
+    _lay_out(core, 0)
+    core.write(Space.THRESHOLD, 0, _limits(space_formats(core.params)[Space.THRESHOLD])[1])
 
 
 def _arrivals(core: CoreEngine, rng: np.random.Generator) -> Iterator[int]:
@@ -358,6 +477,57 @@ def _arrivals(core: CoreEngine, rng: np.random.Generator) -> Iterator[int]:
     core.queue(_NO_EVENTS)
 
 
+def barely(design: Design) -> None:
+    """Queue events behind others that are late, at any time: the core handles or drops each.
+
+    All is as if those that it does not count as late had always waited.
+    """
+    rng, params = np.random.default_rng(19), design.params
+    with closing(CoreEngine(design)) as core:
+        model = QueuedModel(params)
+        for layout in range(_LAYOUTS + params.has_projections):
+            for each in (core, model):
+                each.reset()
+                each.clear(~ClearMask(0))
+                _lay_out(each, layout)
+                _registers(each, tick_period=_BARELY_PERIOD)
+                each.set_tick(1)  # so that there are late events
+            words: list[int] = []
+            events = list(_at_any_time(core, rng, words))
+            _as_if_waiting(model, core.run_until, events, words)
+            _hold_alike(core, model)
+
+
+def _at_any_time(core: CoreEngine, rng: np.random.Generator, words: list[int]) -> Iterator[int]:
+    """Execute a run with events for the tick under way, or for the next one.
+
+    Yields those that are not late, and adds all output words to `words`.
+    """
+    core.run_to(core.tick + _BARELY_TICKS)
+    while core.tick + 1 < core.run_until:
+        core.bare_loop(int(rng.integers(1, _BARELY_PERIOD)))
+        core.queue(_NO_EVENTS)  # shows how far it has come
+        before, tick = core.counters()["late_events"], core.tick + int(rng.integers(2))
+        if tick >= core.run_until:
+            break
+        axon = int(rng.integers(core.params.n_axons))
+        event, count = axon | tick << EVENT_TICK_PLACE, int(rng.integers(1, _MOST_AT_ONCE + 1))
+        is_late = rng.random(count) < _LATE
+        core.queue(np.where(is_late, 0, event))
+        while core.events_queued:
+            core.bare_loop(_BARELY_PERIOD)
+            words += _waiting(core)
+        late = core.counters()["late_events"] - before
+        if not is_late.sum() <= late <= count:
+            raise Killed(f"{late} of {count} events were late, not {is_late.sum()} or more")
+        yield from [event] * (count - late)
+    while core.tick < core.run_until:
+        core.bare_loop(_BARELY_PERIOD)
+        words += _waiting(core)
+    core.bare_loop(_BARELY_PERIOD)
+    words += _waiting(core)
+
+
 def crowded(design: Design) -> None:
     """Let all projections, relays and axons of a core be busy in the same ticks."""
     with connect("model:", params=design.params) as model, Core(Link(DesignSerial(design))) as twin:
@@ -368,6 +538,13 @@ def crowded(design: Design) -> None:
             sample = Sample(design.params, net, spikes, _CROWDED_TICKS, {}, frozenset())
             if difference := apart(sample.behaviour(model), sample.behaviour(twin)):
                 raise Killed(difference)
+
+
+def _of_axons() -> Network:
+    """Return a network with a constant projection from the axons and none else."""
+    net = Network(n_axons=_MEMBERS)
+    net.project(net.axons, net.population(_MEMBERS, threshold=1000), constant=1)
+    return net
 
 
 def _of_constants(params: CoreParams) -> Network:
@@ -505,12 +682,12 @@ def trials(name: str) -> dict[str, Trial]:
     if name not in CORES:
         return {each.__name__: each for each in (far, mute, overlong, forgotten, slow)}
     params = CORES[name]
-    scripts = [filled, wild, late]
+    scripts = [filled, wild, late, saturating, brimful]
     scripts += [probing] * (params.probe_ranges > 0) + [biased] * params.bias_events
-    crowds = [crowded] * params.has_projections
+    others = [unheard] * (params.probe_ranges > 0) + [crowded] * params.has_projections
     ticks = TICKS_LOST if name == _SMALLEST else _TICKS_MUTED
     return {
         **{script.__name__: partial(alike, script=script) for script in scripts},
-        **{each.__name__: each for each in (arriving, *crowds)},
+        **{each.__name__: each for each in (arriving, barely, *others)},
         lossy.__name__: partial(lossy, ticks=ticks),
     }
