@@ -31,9 +31,6 @@ _FLAGS: Final = (
     "-Wno-lint", "-Wno-MULTIDRIVEN",
 )  # fmt: skip
 
-OPTIMISATION: Final = "-O1"
-"""Compiler option for a netlist: its code is straight-line, and more would only prolong a build."""
-
 
 def families() -> dict[str, CellModels]:
     """Return the families that can be simulated, by name, with the models of their cells."""
@@ -63,7 +60,7 @@ def version(family: str) -> str:
     yosys.folder()
     models = families()[family]
     commands = script(_known()[family], "", "")
-    return " ".join([yosys.version(), *commands, *_FLAGS, *models.definitions, OPTIMISATION])
+    return " ".join([yosys.version(), *commands, *_FLAGS, *models.definitions])
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:
@@ -128,7 +125,7 @@ def _images() -> list[Image]:
 
 def image_version() -> str:
     """Return the version of what shapes such a netlist beside sources, for the key of a cache."""
-    return " ".join([yosys.version(), *_FLAGS, OPTIMISATION])
+    return " ".join([yosys.version(), *_FLAGS])
 
 
 def sources_of_images() -> list[Path]:

@@ -45,7 +45,6 @@ _FLAGS: Final = (
     # Smaller functions compile faster, and their files can be spread over several compilers.
     "--output-split", "5000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
-_OPTIMISATION: Final = "-O2"
 _MOST_SEED: Final = (1 << 31) - 1
 
 
@@ -150,7 +149,7 @@ class Design:
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
-        key = [shape, _FLAGS, _OPTIMISATION, tools, builds.fingerprint(sources)]
+        key = [shape, _FLAGS, tools, builds.fingerprint(sources)]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:BUILD_BYTES]
 
 
@@ -244,9 +243,7 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
         ),
         environment=environment, log=log,
     )  # fmt: skip
-    of_cells = design.family is not None or design.image is not None
-    optimisation = mapping.OPTIMISATION if of_cells else _OPTIMISATION
-    compiler.link(objects, optimisation, folder / _LIBRARY)
+    compiler.link(objects, folder / _LIBRARY)
     shutil.rmtree(objects)
 
 

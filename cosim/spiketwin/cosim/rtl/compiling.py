@@ -39,8 +39,13 @@ Each further unit reads the headers once more.
 _SLOW: Final = "__Slow.cpp"
 """End of the names of files whose functions run only once."""
 
+_OPTIMISATION: Final = "-O1"
+"""Option of the compiler for code that runs in every cycle, and for Verilator's own library.
+
+What Verilator writes is straight-line code: with more it is no faster, and takes half as long again
+to compile.
+"""
 _ONCE: Final = "-O0"
-_RUNTIME_OPTIMISATION: Final = "-O1"
 _OF_ALL: Final = "verilated.h"
 """What every file that Verilator writes includes, and most of what a unit has to read."""
 _FILE_OF_RUNTIME: Final = re.compile(r"^ +(verilated\w*) ", re.M)
@@ -86,7 +91,7 @@ class Compiler:
     environment: Mapping[str, str]
     log: Path
 
-    def link(self, folder: Path, optimisation: str, result: Path) -> None:
+    def link(self, folder: Path, result: Path) -> None:
         """Compile a model and its harness, and link them.
 
         Parameters
@@ -94,8 +99,6 @@ class Compiler:
         folder:
             Folder with the source of the harness and what Verilator wrote; its path contains no
             blanks.
-        optimisation:
-            Option of the compiler for code that runs in every cycle.
         result:
             File that is written.
 
@@ -107,7 +110,7 @@ class Compiler:
         files = sorted(folder.glob("*.cpp"))
         once = [file for file in files if file.name.endswith(_SLOW)]
         always = _divided(file for file in files if file not in once)
-        units = [(f"fast_{n}.cc", group, optimisation) for n, group in enumerate(always)]
+        units = [(f"fast_{n}.cc", group, _OPTIMISATION) for n, group in enumerate(always)]
         units.append(("slow.cc", once, _ONCE))
         with ExitStack() as stack:
             waits = [
@@ -137,7 +140,7 @@ class Compiler:
         """
         (classes,) = model.glob("*_classes.mk")
         files = [f"{file}.cpp" for file in _FILE_OF_RUNTIME.findall(classes.read_text())]
-        return self._once("runtime.cc", files, _RUNTIME_OPTIMISATION).with_suffix(".cc.o")
+        return self._once("runtime.cc", files, _OPTIMISATION).with_suffix(".cc.o")
 
     def _headers(self, optimisation: str) -> Path:
         """Return Verilator's headers, beside which they lie compiled (*precompiled header*).

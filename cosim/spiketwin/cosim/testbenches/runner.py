@@ -37,8 +37,6 @@ _FLAGS: Final = (
     "--cc", "--prefix", "Vtop", "--vpi", "--public-flat-rw",
     "-O3", "--x-assign", "fast", "--x-initial", "fast",
 )  # fmt: skip
-_OPTIMISATION: Final = "-O1"
-"""Option of the compiler for the quickest build, as these simulations are short."""
 
 _COLLECT_SECONDS: Final = 120.0
 _LOG_LINES: Final = 40
@@ -384,7 +382,7 @@ def run(
 def _shaping() -> list[str]:
     """Return what shapes every simulator beside its design and flags, for the key of a cache."""
     own = builds.fingerprint([Path(compiling.__file__)])
-    return [_OPTIMISATION, toolchain.versions(), f"cocotb {version('cocotb')}", own]
+    return [toolchain.versions(), f"cocotb {version('cocotb')}", own]
 
 
 def _build(
@@ -410,7 +408,7 @@ def _build(
         what=what, kind=compiling.Kind((), (*linking, "-pthread")), waves=waves, options=(),
         environment=environment, log=log,
     )  # fmt: skip
-    compiler.link(objects, _OPTIMISATION, folder / top)
+    compiler.link(objects, folder / top)
     shutil.rmtree(objects)
 
 
