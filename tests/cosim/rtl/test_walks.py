@@ -39,7 +39,7 @@ SIZES = {
         probe_ranges=1,
     ),
     "receptors": CoreParams(
-        n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
+        n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=768, n_relays=160,
         max_delay=256, receptors=2, decay_shift=True, n_profiles=4, digest_rounds=1,
         saturation_counters=True, spike_queue_depth=2048, probe_ranges=2, sparse_rows=600,
         synapse_delay_width=3,
