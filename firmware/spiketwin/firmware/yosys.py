@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.firmware.calls import Call
+from spiketwin.hdl.spec.errors import ToolMissing
 from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.errors import ToolMissing
 
 _PACKAGE: Final = "pyosys"
 
