@@ -49,7 +49,7 @@ RULES = (
     Rule(
         "spiketwin.firmware",
         ours=("spiketwin.hdl",),
-        others=("amaranth", "amaranth_boards", "click", "numpy", "rich"),
+        others=("amaranth", "amaranth_boards", "click", "numpy", "pyosys", "rich"),
     ),
 )
 # Extras: a core installation lacks them, so only the function that needs one may import it.
