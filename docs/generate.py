@@ -749,30 +749,39 @@ def _option_figures() -> str:
     return _table(head, rows)
 
 
+_PEERS: Final = {
+    "nest": "NEST",
+    "brian2_cpp": "Brian2 C++",
+    "brian2_cpp_tuned": "tuned",
+    "kernel": "kernel",
+    "connect": "`connect`",
+}
+"""Columns of the tables of peers, by the names of the figures."""
+
+
 def _peers() -> str:
     """Make a table of what `spiketwin bench --peers` has measured: of all cases and sizes."""
-    figures: dict[str, dict[str, dict[str, Any]]] = json.loads(
-        (ROOT / "docs/peers.json").read_text(encoding="utf-8")
-    )
     cases = {"peers": "STDP", "static": "no learning", "layers": "layers, sparse"}
-    names = ("nest", "brian2_cpp", "brian2_cpp_tuned", "kernel", "connect")
+    return _peers_of(cases, _PEERS, least_neurons=0)
+
+
+def _peers_in_brief() -> str:
+    """Make the table of the README: of the networks from all to all."""
+    columns = {name: _PEERS[name] for name in ("nest", "brian2_cpp", "kernel", "connect")}
+    return _peers_of({"peers": "STDP", "static": "no learning"}, columns, least_neurons=256)
+
+
+def _peers_of(cases: dict[str, str], columns: dict[str, str], least_neurons: int) -> str:
+    figures: dict[str, dict[str, dict[str, Any]]] = _stored("peers.json")
     rows = []
     for case, title in cases.items():
         for size, rates in figures[case].items():
-            cells = (f"{rates[name]:,.0f}" if name in rates else "–" for name in names)
+            if int(size) < least_neurons:
+                continue
+            cells = (f"{rates[name]:,.0f}" if name in rates else "–" for name in columns)
             ratio = f"{rates['kernel'] / rates['brian2_cpp']:.1f}"
             rows.append((title, f"{int(size):,}", *cells, ratio))
-    head = (
-        "network",
-        "neurons",
-        "NEST",
-        "Brian2 C++",
-        "tuned",
-        "kernel",
-        "`connect`",
-        "kernel to Brian2",
-    )
-    return _table(head, rows)
+    return _table(("network", "neurons", *columns.values(), "kernel to Brian2"), rows)
 
 
 def _claims() -> str:
@@ -1159,6 +1168,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
     "peers": _peers,
+    "peers-in-brief": _peers_in_brief,
     "claims": _claims,
     "evidence": _evidence,
     "mutants": _mutants,
