@@ -52,28 +52,28 @@ PARTS: Final = ("adapter", "wire_out", "queue", "core", "wire_back")
 
 # --- cycles of the link's gateware ---------------------------------------------------------------
 
-_WORK: Final = {Opcode.RUN: 277, Opcode.READ: 550, Opcode.WRITE: 679, Opcode.STOP: 305}
+_WORK: Final = {Opcode.RUN: 268, Opcode.READ: 541, Opcode.WRITE: 670, Opcode.STOP: 296}
 """Cycles from the last byte of a request to the first byte of its answer, by opcode."""
 
-_OTHER_WORK: Final = 311
+_OTHER_WORK: Final = 302
 """The same, for the opcodes without numbers of their own."""
 
 _READ_WORK: Final = 83
 """Further cycles of `READ` for each counter read."""
 
-_EVENTS_WORK: Final = 470
-_EVENT_WORK: Final = 160
+_EVENTS_WORK: Final = 425
+_EVENT_WORK: Final = 157
 """Further cycles of `EVENTS` for each event."""
 
 _SAME_TICK_WORK: Final = 72
 """Further cycles for an event in the same tick as the one before it in the request."""
 
-_BIASES_WORK: Final = 522
-_BIAS_WORK: Final = 193
+_BIASES_WORK: Final = 477
+_BIAS_WORK: Final = 190
 _SAME_TICK_BIAS_WORK: Final = 200
 """The same three for `BIASES`."""
 
-_FETCH_FIRST_LOOK: Final = 187
+_FETCH_FIRST_LOOK: Final = 178
 _LOOK: Final = 51
 """Cycles until `FETCH` first checks whether its words are there, and between two checks."""
 

@@ -101,7 +101,7 @@ def _frames(c: Program) -> None:
     c.copy(Scratch.GIVEN, Scratch.INPUT, Bytes.FOUR)
     c.set(Scratch.NUMBER, REQUEST_HEADER + CRC_BYTES)
     c.subtract(Scratch.GIVEN, Scratch.NUMBER)
-    c.set(Scratch.STATUS, Status.OK)
+    c.copy(Scratch.STATUS, Scratch.ZERO)  # OK
     c.copy(Scratch.SEQUENCED, Scratch.ZERO)
     c.copy(Scratch.DETAIL, Scratch.ZERO, Bytes.FOUR)
     c.note("BUFFER begins with the header")

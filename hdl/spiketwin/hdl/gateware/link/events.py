@@ -28,22 +28,26 @@ _TICK_BYTES = REQUESTS[Opcode.EVENTS].argument_bytes
 
 def add_events(c: Program, params: CoreParams, tables: Tables) -> None:
     """Add the instructions that execute `EVENTS`, and `BIASES` in a core that has them."""
-    _room(c, Opcode.EVENTS, tables.events, Scratch.AXONS)
+    _room(c, params, Opcode.EVENTS, tables.events, Scratch.AXONS)
     _check_axons(c)
     _queue_axons(c, params)
     if params.bias_events:
-        _room(c, Opcode.BIASES, tables.biases, Scratch.NEURONS)
+        _room(c, params, Opcode.BIASES, tables.biases, Scratch.NEURONS)
         _check_biases(c)
         _queue_biases(c)
 
 
-def _room(c: Program, opcode: Opcode, table: int, numbers: Scratch) -> None:
+def _room(
+    c: Program, params: CoreParams, opcode: Opcode, table: int, numbers: Scratch
+) -> None:
     """Compute the number of events, and check that the queue has room for them.
 
     The cell `numbers` receives the number of axons or neurons, which is in the table behind the
     depth of the queue.
     """
     item_bytes, again = REQUESTS[opcode].tail_size, f"ROOM FOR {opcode.name}"
+    # The level of a full queue, its depth, needs a third byte in the largest queue alone.
+    level = Bytes.TWO if params.event_queue_depth < 1 << 16 else Bytes.FOUR
     c.label(opcode.name)
     take_tail(c, opcode)
     for _ in range(item_bytes.bit_length() - 1):
@@ -51,15 +55,15 @@ def _room(c: Program, opcode: Opcode, table: int, numbers: Scratch) -> None:
     c.jump_if(Condition.ZERO, "ANSWER")
     c.give(Port.SEEK_TABLE, table)
     c.copy(Scratch.VALUE, Scratch.BUFFER, Bytes.FOUR)
-    c.copy(numbers, Scratch.BUFFER, Bytes.FOUR)
+    c.copy(numbers, Scratch.BUFFER, Bytes.TWO)
     # The level is read until two reads give the same, as it falls while a run is under way.
     c.look(counter_input("events_queued"))
     c.label(again)
-    c.copy(Scratch.QUEUED, Scratch.INPUT, Bytes.FOUR)
-    c.compare(Scratch.QUEUED, Scratch.INPUT, Bytes.FOUR)
+    c.copy(Scratch.QUEUED, Scratch.INPUT, level)
+    c.compare(Scratch.QUEUED, Scratch.INPUT, level)
     c.jump_unless(Condition.ZERO, again)
-    c.subtract(Scratch.VALUE, Scratch.QUEUED, Bytes.FOUR)
-    c.compare(Scratch.VALUE, Scratch.COUNT, Bytes.FOUR)
+    c.subtract(Scratch.VALUE, Scratch.QUEUED, level)
+    c.compare(Scratch.VALUE, Scratch.COUNT, level)
     c.jump_unless(Condition.CARRY, Status.QUEUE_FULL.name)
 
 
@@ -87,17 +91,17 @@ def _check_axons(c: Program) -> None:
     c.copy(Scratch.AXON, Scratch.BUFFER, Bytes.TWO)
     c.compare(Scratch.AXON, Scratch.AXONS, Bytes.TWO)
     c.jump_if(Condition.CARRY, "BAD ITEM")
-    c.compare(Scratch.AXON, Scratch.AXON_AFTER, Bytes.TWO)
-    c.jump_unless(Condition.CARRY, "LOOK AT EVENT")
     c.compare(Scratch.OFFSET, Scratch.OFFSET_BEFORE, Bytes.TWO)
-    c.jump_if(Condition.ZERO, "FOLLOWS")
+    c.jump_unless(Condition.ZERO, "LOOK AT EVENT")
+    c.compare(Scratch.AXON, Scratch.AXON_AFTER, Bytes.TWO)
+    c.jump_if(Condition.CARRY, "FOLLOWS")
     c.label("LOOK AT EVENT")
     c.copy(Scratch.EVENT_TICK, Scratch.TICK, Bytes.FOUR)
     c.add(Scratch.EVENT_TICK, Scratch.OFFSET, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "BAD ITEM")
-    c.compare(Scratch.EVENT_TICK, Scratch.TICK_BEFORE, Bytes.FOUR)
-    c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
-    c.jump_unless(Condition.ZERO, "IN ORDER")
+    c.compare(Scratch.TICK_BEFORE, Scratch.EVENT_TICK, Bytes.FOUR)
+    c.jump_unless(Condition.CARRY, "IN ORDER")
+    c.jump_unless(Condition.ZERO, "ITEM OUT OF ORDER")
     c.compare(Scratch.AXON, Scratch.LEAST_IN_TICK, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
     c.label("IN ORDER")
@@ -142,9 +146,9 @@ def _check_biases(c: Program) -> None:
     c.copy(Scratch.EVENT_TICK, Scratch.TICK, Bytes.FOUR)
     c.add(Scratch.EVENT_TICK, Scratch.OFFSET, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "BAD ITEM")
-    c.compare(Scratch.EVENT_TICK, Scratch.TICK_BEFORE, Bytes.FOUR)
-    c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
-    c.jump_unless(Condition.ZERO, "BIAS IN ORDER")
+    c.compare(Scratch.TICK_BEFORE, Scratch.EVENT_TICK, Bytes.FOUR)
+    c.jump_unless(Condition.CARRY, "BIAS IN ORDER")
+    c.jump_unless(Condition.ZERO, "ITEM OUT OF ORDER")
     c.compare(Scratch.AXON_BEFORE, Scratch.ZERO)
     c.jump_unless(Condition.ZERO, "ITEM OUT OF ORDER")
     c.label("BIAS IN ORDER")

@@ -67,8 +67,8 @@ class Tables:
     events:
         Address of the depth of the event queue and the number of axons (four bytes each).
     biases:
-        With `bias_events`: address of the depth of the event queue, the number of neurons (four
-        bytes each), and the range of a bias in four bytes.
+        With `bias_events`: address of the depth of the event queue (four bytes), the number of
+        neurons (two bytes), and the range of a bias in four bytes.
     entry_limit:
         Address of the number that all entries of `pending` are below (four bytes).
     spaces:
@@ -173,7 +173,7 @@ def _of_biases(params: CoreParams) -> bytes:
     """Return what `BIASES` is checked by; nothing if there are no bias events."""
     if not params.bias_events:
         return b""
-    sizes = struct.pack("<II", params.event_queue_depth, params.n_neurons)
+    sizes = struct.pack("<IH", params.event_queue_depth, params.n_neurons)
     return sizes + _range(params.v_width, signed=True, size=4)
 
 
