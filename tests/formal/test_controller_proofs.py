@@ -3,48 +3,21 @@
 from typing import Any
 
 import pytest
-from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value
 from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
 from support.seeded import Bug, named
+from support.ticks import Ticks, states
 
-from spiketwin.hdl.gateware.core.blocks import Blocks
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.params import preset
 
 CYCLES = 3
 WAIT = 0
-STATES = (
-    "WAIT", "LEAD", "ROWS", "ROW_WAIT", "UPDATE", "ROW_REPEAT", "ROW_DRAIN", "COLUMN_LEAD",
-    "PROBES", "END", "COLUMNS", "COLUMN_DRAIN",
-)  # fmt: skip
-"""The states in the order in which the controller names them; that of probes may be missing."""
-
 MOST_ROWS = 63
 """Rows, repeats, columns and bias events that are counted."""
-
-
-class Ticks(Elaboratable):
-    """The controller, and the blocks of synapses that it asks for."""
-
-    def __init__(self, controller: Any, p: CoreParams) -> None:
-        self.controller, self.blocks = controller(p), Blocks(p)
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        c = self.controller
-        blocks: Any = self.blocks
-        m.submodules.controller, m.submodules.blocks = c, blocks
-        m.d.comb += [
-            blocks.take_stb.eq(c.take_axon_stb | c.take_neuron_stb),
-            blocks.in_columns.eq(c.in_columns),
-            blocks.issue.eq(c.issue),
-        ]
-        for name in ("is_first", "last_of_row", "last_of_column", "word_over"):
-            m.d.comb += getattr(c, name).eq(getattr(blocks, name))
-        return m
 
 
 COUNTED = {
@@ -52,12 +25,6 @@ COUNTED = {
     "passed": 12,
 }  # fmt: skip
 """What is counted in a tick, with the bits for it."""
-
-
-def numbers(p: CoreParams) -> dict[str, int]:
-    """Return the number of each state."""
-    built = [name for name in STATES if name != "PROBES" or p.probe_ranges]
-    return {name: number for number, name in enumerate(built)}
 
 
 def bench(size: str, controller: Any = Controller) -> Bench:
@@ -77,8 +44,7 @@ def bench(size: str, controller: Any = Controller) -> Bench:
     state = b.inner("controller.fsm_state", 4)
     count = b.inner("controller._count", range(max(p.neuron_groups, p.n_sources) + 32))
     group = b.inner("blocks.group", len(ticks.blocks.group))
-    states = numbers(p)
-    b.check("state_is_one", state < len(states))
+    b.check("state_is_one", state < len(states(p)))
     b.tell("start_stb", c.start_stb)
     b.check("rests_only_between_ticks", (state == WAIT) | ~c.start_stb)
     takes_time(b, c, state, count, group)
@@ -89,7 +55,7 @@ def bench(size: str, controller: Any = Controller) -> Bench:
 def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     """In each cycle of a tick as many have passed as the formula has for what was done by then."""
     m, p = b.m, c.params
-    is_in = {name: state == k for name, k in numbers(p).items()}
+    is_in = {name: state == k for name, k in states(p).items()}
     reports = is_in.get("PROBES", Const(0))
     counts(b, c, is_in, count)
     rows, repeats, columns, waited, drained, biases, probed, passed = (
@@ -224,14 +190,13 @@ def comes_to_rest(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
         "COLUMNS": p.column_groups - group + end,
         "COLUMN_DRAIN": left + last,
     }
-    order = [name for name in STATES if name in numbers(p)]
     bound = (1 << len(count)) + p.row_groups + drain
     rest = Signal(10, name="rest")
-    m.d.comb += rest.eq(Array(most[name] for name in order)[state])
+    m.d.comb += rest.eq(Array(most[name] for name in states(p))[state])
     b.shown["rest"] = rest
     calm = Signal(range(bound + 1), name="calm")
     asked = (c.bias_due if p.bias_events else 0) | (
-        state == numbers(p)["PROBES"] if p.probe_ranges else 0
+        state == states(p)["PROBES"] if p.probe_ranges else 0
     )
     none = ~Value.cast(asked) & ~c.axon_due & ~c.neuron_valid & c.axons_settled & ~c.start_stb
     m.d.sync += calm.eq(Mux(none, Mux(calm == bound, calm, calm + 1), 0))

@@ -88,7 +88,7 @@ class Followed:
     def __init__(self, b: Bench, p: CoreParams) -> None:
         self.b = b
         self.number = b.fixed("constant_followed", range(p.n_projections))
-        most = p.event_queue_depth + p.n_neurons + p.n_relays
+        most = max(1 << p.i_syn_width, p.n_neurons)
         self.word, self.other = Signal(range(most + 1)), b.free("other_count", range(most + 1))
         self.most = most
 
@@ -219,14 +219,14 @@ class Emitted:
         swept = b.tell("swept", self.emit & self.sweeps & (self.place == number))
         flag, count = Signal(name="flag"), Signal.like(counted.word, name="count")
         b.tell("has_active_sources", flag)
-        b.assume(implies(counts & flag, count < counted.most))
         with m.If(counts):
-            m.d.sync += [flag.eq(1), count.eq(Mux(flag, count + 1, 1))]
+            m.d.sync += [flag.eq(1), count.eq(Mux(flag, count + (count != counted.most), 1))]
         with m.If(swept):
             m.d.sync += flag.eq(0)
         self.count = count
         flags = b.inner("_counted", w.params.n_projections)
         b.check("counts", ((flags >> number)[0] == flag) & implies(flag, counted.word == count))
+        b.check("counts_so_many", implies(flag, count <= counted.most))
         b.check("sweeps_alone", self.sweeps == (self.state == SWEEP))
         b.check("sweeps_what_counts", implies(swept, flag))
         swept_any = self.emit & self.sweeps
@@ -246,6 +246,12 @@ class Emitted:
 def number_read(b: Bench, w: Any, place: Any) -> Any:
     """Return the number of the projection two cycles after its place in the walk is known."""
     return Mux(w.in_columns, w.column_order.r_part[0], b.past(place, READ_LATENCY))
+
+
+def nearest(value: Value, bits: int) -> Value:
+    """Return the nearest signed number of so many bits."""
+    top = (1 << bits - 1) - 1
+    return Mux(value > top, top, Mux(value < -top - 1, -top - 1, value))
 
 
 def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, Any]:
@@ -285,7 +291,7 @@ def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, A
     # The count is that of the swept projection, which is followed.
     count, weight = b.past(emits.count, late_by), field["weight"]
     less = Mux(field["itself"], 0, weight)
-    added = b.tell("specified_added", count * weight)
+    added, bits = count * weight, p.i_syn_width + 2
     followed = late["sweeps"] & (b.past(emits.place, late_by) == counted.number)
     row = {
         "index": index,
@@ -296,8 +302,8 @@ def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, A
         "groups": Mux(has_none, 0, blocks),
         "word": field["base"] + Mux(columns, down, within),
         "stride": Mux(columns, p.lanes, field["sources"] << lane_bits),
-        "added": added,
-        "added_less": added - less,
+        "added": b.tell("specified_added", nearest(added, bits)),
+        "added_less": nearest(added - less, bits),
         "has_words": ~late["sweeps"] & ~has_none & Mux(columns, below, to_right),
         "is_followed": followed,
     }
@@ -389,6 +395,7 @@ BUGS = [
         "Mux(self.in_columns, product << lane_bits, late_row)", "late_row"),
     Bug("a source without projections counts", '& ~self._late["empty"][_READ] & ~sweeps',
         "& ~sweeps"),
+    Bug("too few active sources count", "count + (count != most)", "count + (count != 1)"),
     Bug("sweeps begin with the highest", "for k in reversed(range(self.params.n_projections))",
         "for k in range(self.params.n_projections)"),
     Bug("an event on its way is not awaited", "~self.axons_settled & ~self.axons_over",
@@ -403,7 +410,7 @@ MORE_BUGS = [
     Bug("a sparse row is as long as a dense one",
         "                    prepared.groups.eq(self.sparse_blocks.r_part[0]),\n", ""),
 ]  # fmt: skip
-TABLE = "tiny,n_projections=2,weight_depth=64"
+TABLE = "tiny,n_projections=2,weight_depth=64,i_syn_width=8"
 SIZES = [TABLE, f"{TABLE},n_rules=2,n_relays=64,max_delay=4", f"{TABLE},sparse_rows=4"]
 
 HAS_BUG = [(TABLE, bug) for bug in BUGS]

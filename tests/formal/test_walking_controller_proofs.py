@@ -11,10 +11,11 @@ from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
 from support.seeded import Bug, named
+from support.ticks import states
 
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.params import preset
 
 CYCLES = 3
 """Cycles after which nothing of before counts."""
@@ -33,18 +34,6 @@ COUNTED = {
 """What is counted in a tick, with the bits for it: `walked` and `columns` are cycles of walks."""
 
 
-def numbers(p: CoreParams) -> dict[str, int]:
-    """Return the number of each state, in the order in which the controller names them."""
-    repeat, probes = ["ROW_REPEAT"] * p.learning, ["PROBES"] * (p.probe_ranges > 0)
-    columns = ["COLUMN_LEAD"]
-    rows = ["ROW_WAIT", "UPDATE", "ROWS", *repeat, "ROW_DRAIN"]
-    if p.has_synapse_delays:
-        rows = ["DUE", "ROWS", *repeat, "ROW_WAIT", "ROW_DRAIN", "UPDATE"]
-    behind = ["END", "COLUMN_WAIT", "COLUMNS", "COLUMN_DRAIN"]
-    built = ["WAIT", "LEAD", *rows, *columns, *probes, *behind]
-    return {name: number for number, name in enumerate(built)}
-
-
 def bench(size: str, controller: Any = Controller) -> Bench:
     """Rows and columns come at any time and last for any time; ticks begin and stop at any time."""
     b, p = Bench(), preset(size)
@@ -57,12 +46,12 @@ def bench(size: str, controller: Any = Controller) -> Bench:
             port = getattr(c, name)
             b.m.d.comb += port.eq(b.free(name, port.shape()))
     b.m.d.comb += c.real_time.eq(b.fixed("real_time"))
-    state = b.inner("fsm_state", len(numbers(p)).bit_length())
+    state = b.inner("fsm_state", len(states(p)).bit_length())
     count = b.inner("_count", range(max(p.neuron_groups, p.n_sources) + 32))
-    is_in = {name: state == k for name, k in numbers(p).items()}
+    is_in = {name: state == k for name, k in states(p).items()}
     none = dict.fromkeys(("DUE", "ROW_REPEAT", "PROBES"), Const(0))
     is_in = none | is_in
-    b.check("state_is_one", state < len(numbers(p)))
+    b.check("state_is_one", state < len(states(p)))
     found = counts(b, c, is_in, count)
     takes_time(b, c, is_in, count, found)
     walks_all(b, c, is_in)
@@ -225,7 +214,7 @@ def comes_to_rest(b: Bench, c: Any, state: Any, count: Any) -> None:
     }
     bound = (1 << len(count)) + due + 1 + drain
     rest = Signal(11, name="rest")
-    m.d.comb += rest.eq(Array(most[name] for name in numbers(p))[state])
+    m.d.comb += rest.eq(Array(most[name] for name in states(p))[state])
     b.shown["rest"] = rest
     calm = Signal(range(bound + 1), name="calm")
     asked = c.axon_due | c.neuron_valid | ~c.axons_settled | c.start_stb | c.row_valid
@@ -235,7 +224,7 @@ def comes_to_rest(b: Bench, c: Any, state: Any, count: Any) -> None:
     if p.bias_events:
         asked |= c.bias_due
     if p.probe_ranges:
-        asked |= state == numbers(p)["PROBES"]
+        asked |= state == states(p)["PROBES"]
     m.d.sync += calm.eq(Mux(asked, 0, Mux(calm == bound, calm, calm + 1)))
     b.shown["calm"] = calm
     b.check("comes_nearer", rest + calm <= Mux(rest == 0, 2 * bound, bound))

@@ -143,6 +143,22 @@ def test_the_wires_of_a_run_take_its_bytes(baud: int) -> None:
     assert there.wire_seconds == pytest.approx(octets * 10 / there.baud, rel=0.005)
 
 
+@pytest.mark.parametrize("apart", [0, 1])
+def test_events_take_less_than_their_bytes_on_the_fastest_line(
+    apart: int,
+) -> None:
+    release = 13  # cycles from an answer until the next frame is decoded
+    with connect("model:", params="tiny") as core:
+        core.program(Network(n_axons=8, n_neurons=8, threshold=np.full(8, 100)))
+        alone, ticks = None, 61
+        for n in range(ticks + 1):
+            events = [(k * apart, k % 8 if apart else 8 * k // n) for k in range(n)]
+            busy = core.run(events, ticks).ledger.on_hardware(25_000_000).busy
+            alone = alone or busy
+            link, wire = (busy[part] - alone[part] for part in ("link", "wire_out"))
+            assert (link + release < wire) == (n > 0)
+
+
 # --- the same everywhere -------------------------------------------------------------------------
 
 

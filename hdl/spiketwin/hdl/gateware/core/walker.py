@@ -415,7 +415,9 @@ class Walker(wiring.Component):
         A count of a projection whose flag in `_counted` is not set is left from an earlier tick.
         """
         p = self.params
-        most = p.event_queue_depth + p.n_neurons + p.n_relays
+        # A tick of a fixed period may have any number of events. More saturate any current, too,
+        # and a projection that leaves out the source itself, of neurons alone, has no more.
+        most = max(1 << p.i_syn_width, p.n_neurons)
         memory: Memory = Memory(shape=range(most + 1), depth=p.n_projections, init=[])
         m.submodules.counts = memory
         read, write = memory.read_port(), memory.write_port()
@@ -425,7 +427,7 @@ class Walker(wiring.Component):
         m.d.comb += [
             read.addr.eq(number),
             write.addr.eq(late),
-            write.data.eq(Mux(self._counted.bit_select(late, 1), count + 1, 1)),
+            write.data.eq(Mux(self._counted.bit_select(late, 1), count + (count != most), 1)),
             write.en.eq(counts),
         ]
         with m.If(counts):

@@ -37,9 +37,7 @@ def add_events(c: Program, params: CoreParams, tables: Tables) -> None:
         _queue_biases(c)
 
 
-def _room(
-    c: Program, params: CoreParams, opcode: Opcode, table: int, numbers: Scratch
-) -> None:
+def _room(c: Program, params: CoreParams, opcode: Opcode, table: int, numbers: Scratch) -> None:
     """Compute the number of events, and check that the queue has room for them.
 
     The cell `numbers` receives the number of axons or neurons, which is in the table behind the
