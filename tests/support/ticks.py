@@ -53,7 +53,8 @@ class WalkedTicks(Elaboratable):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        c, blocks = self.controller, self.blocks
+        c = self.controller
+        blocks: Any = self.blocks
         m.submodules.controller, m.submodules.blocks = c, blocks
         m.d.comb += [
             blocks.take_stb.eq(c.take_row_stb),

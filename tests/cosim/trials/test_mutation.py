@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,6 +192,23 @@ def test_each_trial_tells_the_mutant_that_it_told_and_nothing_without_one(name: 
         assert told_by(only, design) is None
         with alive(design, number):
             assert told_by(only, design)
+
+
+def passes(name: str) -> None:
+    bench = trials.BENCHES[name]
+    assert told_by(bench.trials, bench.design) is None
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("name", trials.BENCHES)
+def test_the_gateware_passes_what_tells_mutants(name: str) -> None:
+    """So a run of the tests tells each mutant that trials tell: it fails, or comes to no end."""
+    process = multiprocessing.get_context("fork").Process(target=passes, args=(name,))
+    process.start()
+    process.join(600)
+    process.kill()
+    process.join()
+    assert process.exitcode == 0
 
 
 # --- the command -------------------------------------------------------------------------------
