@@ -334,6 +334,8 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
 ROOMY = CORES["roomy"]
 
 
+# In the short run the networks with which mutants are told do the same (trials/test_mutation.py).
+@pytest.mark.bulk
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
 def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) -> None:

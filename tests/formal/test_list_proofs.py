@@ -73,6 +73,7 @@ BUGS = [
         "(head.mask == 0) & (position + 1 != self.count)"),
     Bug("a group is lost as it is fetched", "with m.If(~fetching):\n                m.d.sync",
         "with m.If(1):\n                m.d.sync"),
+    Bug("a list is not emptied", "with m.If(self.empty_stb):", "with m.If(0):"),
     Bug("a list begins where the last one ended", "[position.eq(0), fetching.eq(0)",
         "[fetching.eq(0)"),
 ]  # fmt: skip

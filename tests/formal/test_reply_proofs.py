@@ -229,6 +229,8 @@ BUGS = [
         "~ending & ~(sending & (slot_sent == self.slot))", "~ending"),
     Bug("a repeat comes into a frame that waits", "self.repeat.ready.eq(~waiting & ~ending)",
         "self.repeat.ready.eq(~ending)"),
+    Bug("a repeat comes while a frame waits or ends", "self.repeat.ready.eq(~waiting & ~ending)",
+        "self.repeat.ready.eq(~waiting | ~ending)"),
     Bug("the last byte is not sent", "(self.line.payload == 0)):", "(reader.port.data == 0)):"),
     Bug("a byte that was read ahead begins the next frame",
         "fetched.eq(0), self.bytes.valid.eq(0)]", "fetched.eq(0)]"),

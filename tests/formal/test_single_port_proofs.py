@@ -178,6 +178,8 @@ BUGS = [
         "Mux(writing & in_bank[bank], 3, 0)"),
     Bug("the link writes to all banks", "self.w_en | (arriving.index == bank)", "1"),
     Bug("a word is written while another is read", "(self.phase | ~self.wiped)", "1"),
+    Bug("a word is written in any cycle", "filled.any() & (self.phase | ~self.wiped)",
+        "filled.any() | (self.phase | ~self.wiped)"),
     Bug("a word is kept in the wrong phase", "with m.If(self.phase | link.owned):",
         "with m.If(~self.phase | link.owned):"),
     Bug("a column begins in the wrong bank", "low = (bank - block.index)",

@@ -57,6 +57,9 @@ _CORE: Final = "core/"
 _REQUESTS: Final = 250
 _MOST_TICKS: Final = 150
 _SAMPLES: Final = 10
+_FURTHER: Final = {"matrix": (33,)}
+"""Numbers of further networks of a core: in this one a step ends just below `w_min`."""
+
 _BUSY: Final = 4
 _SAMPLES_OF_SESSION: Final = 3
 _TICKS_OF_SESSION: Final = 30
@@ -398,7 +401,7 @@ def _of_core(name: str, power_up: int | None = None) -> Bench:
     """Return the bench of a core; with `power_up`, a seed, memories hold anything at power-up."""
     params = CORES[name]
     trials: dict[str, Trial] = {"requests": partial(requests, seed=1)}
-    for number in range(_SAMPLES):
+    for number in (*range(_SAMPLES), *_FURTHER.get(name, ())):
         trials[f"network {number + 1}"] = partial(networks, core=name, number=number)
     trials["tick periods"] = partial(periods, core=name)
     trials["extremes"] = partial(extremes, core=name)
