@@ -1,6 +1,7 @@
 """Mutants that are made by rule: where they are, what they change, and that trials tell them."""
 
 import ctypes
+import functools
 import json
 import multiprocessing
 from collections import Counter
@@ -170,6 +171,17 @@ def test_the_first_trial_that_fails_is_named() -> None:
 STORED = Path(__file__).parents[3] / "docs" / "mutants.json"
 
 
+@functools.cache
+def chosen() -> dict[str, list[Site]]:
+    """Draw the mutants that are stored once more, of each bench."""
+    stored = json.loads(STORED.read_text())
+    fit = {
+        name: [site for site in sites(emitted(bench.mutated(()))) if bench.is_for(site.unit)]
+        for name, bench in trials.BENCHES.items()
+    }
+    return drawn(fit, stored["mutants"] + stored["untried"], stored["seed"])
+
+
 @pytest.mark.rtl
 @pytest.mark.bulk
 @pytest.mark.parametrize("name", trials.BENCHES)
@@ -182,10 +194,7 @@ def test_each_trial_tells_the_mutant_that_it_told_and_nothing_without_one(name: 
         for fate in campaign.earlier(STORED)
         if fate.bench == name and fate.killed_by in bench.trials
     }
-    places = {
-        Fate.of(name, site, None, "", False).place: site.place
-        for site in sites(emitted(bench.mutated(())))
-    }
+    places = {Fate.of(name, site, None, "", False).place: site.place for site in chosen()[name]}
     design = bench.mutated([places[fate.place] for fate in of_trial.values()])
     for number, trial in enumerate(of_trial, 1):
         only = {str(trial): bench.trials[str(trial)]}
