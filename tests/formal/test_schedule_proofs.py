@@ -14,7 +14,7 @@ from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
 from support.seeded import Bug, named
-from support.ticks import Ticks, WalkedTicks, states
+from support.ticks import Ticks, states
 
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.gateware.core.synapses import WEIGHT_WRITE_STAGE
@@ -24,8 +24,6 @@ from spiketwin.hdl.spec.params import preset
 
 CYCLES = WEIGHT_WRITE_STAGE + 4
 """Cycles after which nothing of before counts."""
-
-WAYS = ("row", "column")
 
 FREE = (
     "run_until", "stop", "set_tick_stb", "set_tick", "restart_stb", "due", "room", "muted_due",
@@ -39,7 +37,7 @@ FREE = (
 def bench(size: str, controller: Any = Controller) -> Bench:
     """Any one synapse, of a core with a single matrix or one with projections."""
     b, p = Bench(), preset(size)
-    ticks = b.unit((WalkedTicks if p.has_projections else Ticks)(controller, p))
+    ticks = b.unit(Ticks(controller, p))
     c = ticks.controller
     for name in FREE:
         if hasattr(c, name):
@@ -106,8 +104,9 @@ def walked(b: Bench, c: Any, blocks: Any) -> Value:
     b.assume(row.groups <= p.column_groups)
     if p.n_relays:
         b.assume(row.relay_count <= p.max_delay)
-    has, ats = b.free("has"), [b.fixed(f"at_{way}", range(p.column_groups)) for way in WAYS]
-    at = Mux(c.in_columns, *reversed(ats))
+    has = b.free("has")
+    in_row, in_column = (b.fixed(f"at_{way}", range(p.column_groups)) for way in ("row", "column"))
+    at = Mux(c.in_columns, in_column, in_row)
     b.assume(implies(has, at < row.groups))
     waits = b.past(c.row_valid & ~c.take_row_stb)
     for name in ("row", "has", "row_repeats"):

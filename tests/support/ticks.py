@@ -25,41 +25,28 @@ def states(p: CoreParams) -> dict[str, int]:
 
 
 class Ticks(Elaboratable):
-    """The controller of a core with a single matrix, and its blocks."""
+    """The controller of a core with a single matrix, or with projections, and its blocks."""
 
     def __init__(self, controller: Any, p: CoreParams) -> None:
-        self.controller, self.blocks = controller(p), Blocks(p)
+        self.controller = controller(p)
+        self.blocks: Any = (WalkedBlocks if p.has_projections else Blocks)(p)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        c = self.controller
-        blocks: Any = self.blocks
+        c, blocks = self.controller, self.blocks
         m.submodules.controller, m.submodules.blocks = c, blocks
+        m.d.comb += blocks.in_columns.eq(c.in_columns)
+        if c.params.has_projections:
+            m.d.comb += [
+                blocks.take_stb.eq(c.take_row_stb),
+                blocks.streaming.eq(c.streaming),
+                c.row_last.eq(blocks.last),
+            ]
+            return m
         m.d.comb += [
             blocks.take_stb.eq(c.take_axon_stb | c.take_neuron_stb),
-            blocks.in_columns.eq(c.in_columns),
             blocks.issue.eq(c.issue),
         ]
         for name in ("is_first", "last_of_row", "last_of_column", "word_over"):
             m.d.comb += getattr(c, name).eq(getattr(blocks, name))
-        return m
-
-
-class WalkedTicks(Elaboratable):
-    """The controller of a core with projections, and its blocks."""
-
-    def __init__(self, controller: Any, p: CoreParams) -> None:
-        self.controller, self.blocks = controller(p), WalkedBlocks(p)
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        c = self.controller
-        blocks: Any = self.blocks
-        m.submodules.controller, m.submodules.blocks = c, blocks
-        m.d.comb += [
-            blocks.take_stb.eq(c.take_row_stb),
-            blocks.in_columns.eq(c.in_columns),
-            blocks.streaming.eq(c.streaming),
-            c.row_last.eq(blocks.last),
-        ]
         return m

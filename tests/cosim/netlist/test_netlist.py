@@ -58,9 +58,9 @@ def test_each_family_and_the_rtl_are_different_builds(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.bulk
-def test_twenty_digits_on_the_netlist_are_those_of_the_rtl() -> None:
-    digits = load().first(10)
-    assert len(digits.train) + len(digits.test) == 20
+def test_fifty_digits_on_the_netlist_are_those_of_the_rtl() -> None:
+    digits = load().first(25)
+    assert len(digits.train) + len(digits.test) == 50
     rtl, netlist = (run(url, digits) for url in ("rtl:", "netlist:"))
     found = compare(rtl, netlist, ("rtl:", "netlist:"))
     assert not found.differences
