@@ -245,18 +245,19 @@ class Drawing:
         self._rng = rng
         self._options = options
 
-    def network(self, most_neurons: int = 20) -> Network:
+    def network(self, most_neurons: int = 20, fills: int = 0) -> Network:
         """Return a network that fires, with slices on both sides of its projections.
 
-        It has up to three populations of at most `most_neurons` neurons, 1 or more.
+        It has up to three populations of at most `most_neurons` neurons, 1 or more, and one more of
+        all that it then lacks of `fills` neurons, if it does.
         """
         rng = self._rng
         net = Network(n_axons=int(rng.integers(1, 20)), **(_BASE | self._some(OF_NETWORKS)))
         for further in range(rng.integers(1, 4)):
             size = int(rng.integers(1, most_neurons + 1))
-            thresholds = rng.integers(60, 300, size)
-            own = self._some(OF_FURTHER_POPULATIONS if further else OF_POPULATIONS, size)
-            net.population(size, threshold=thresholds, refrac_ticks=1, **own)
+            self._populate(net, size, OF_FURTHER_POPULATIONS if further else OF_POPULATIONS)
+        if (lacking := fills - net.n_neurons) > 0:
+            self._populate(net, lacking, OF_FURTHER_POPULATIONS)
         taken = np.zeros((net.n_sources, net.n_neurons), np.bool_)
         for _ in range(rng.integers(0, 6)):
             self._project(net, taken)
@@ -265,6 +266,11 @@ class Drawing:
     def run(self, net: Network, params: CoreParams, ticks: int) -> dict[str, Any]:
         """Return arguments of `Core.run` for a network on a core of these sizes, for so long."""
         return self._some(OF_RUNS, net, params, ticks)
+
+    def _populate(self, net: Network, size: int, options: dict[str, Option]) -> None:
+        thresholds = self._rng.integers(60, 300, size)
+        own = self._some(options, size)
+        net.population(size, threshold=thresholds, refrac_ticks=1, **own)
 
     def _project(self, net: Network, taken: NDArray[np.bool_]) -> None:
         """Add a projection, unless it has a pair that is `taken` and there are no overlaps."""

@@ -48,6 +48,10 @@ CORES: Final = {
 """Sizes of the cores that samples are drawn for, by name. Together they have every option, alone
 and beside others; few weights, as writing them takes longer than ticks."""
 
+_FILLED: Final = {"wide": 0.75, "static": 0.75}
+"""Shares of the networks that have every neuron of their core, whose ticks take as long with few;
+of cores with so many neurons that their updates are the most that is compared."""
+
 _LEAST_TICKS: Final = 16
 _MOST_TICKS_PER_NEURON: Final = 128
 """Ticks of a sample: more of cores with many neurons, whose updates take least time."""
@@ -84,11 +88,14 @@ class Sample:
     @classmethod
     def drawn(cls, seed: int, number: int) -> Self:
         """Draw the sample of this number, 0 or more, of a seed, 0 or more."""
-        params = CORES[core_of(number)]
+        name = core_of(number)
+        params = CORES[name]
         rng = np.random.default_rng((seed, number))
+        is_filled = name in _FILLED and rng.random() < _FILLED[name]
+        fills = params.n_neurons if is_filled else 0
         while True:
             drawing = Drawing(rng, options_of(params))
-            net = drawing.network(params.n_neurons // 3)
+            net = drawing.network(params.n_neurons // 3, fills)
             try:
                 net.check_fits(params)
             except DoesNotFit:
