@@ -16,6 +16,7 @@ from support.costs import Costs
 from support.rungs import BULK, in_order, may_build, rung_of, set_examples
 
 from spiketwin.hdl import builds
+from spiketwin.host.threads import processors
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     file = None if hasattr(config, "workerinput") else config.getoption("--costs")
     config.pluginmanager.register(Costs(kind, file), "costs")
     config.pluginmanager.register(Builds(), "builds")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Spread tests to one process more than there are processors: some wait, as for a line."""
+    return processors() + 1
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -610,11 +610,12 @@ def test_doctor_sees_a_package_that_does_not_import(
     (tmp_path / "broken_package.py").write_text("raise RuntimeError('half an installation')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(doctor, "requires", lambda _name: ["broken_package"])
+    monkeypatch.setattr(doctor, "requires", lambda _name: ["cobs", "broken_package", "optuna"])
     monkeypatch.setattr(doctor, "version", lambda _name: "1.0")
     found = finding("broken_package")
     assert not found.fine
     assert "half an installation" in found.found
+    assert finding("cobs").fine and finding("optuna").fine  # with which it is imported
 
 
 def test_doctor_names_the_group_that_may_open_a_port(

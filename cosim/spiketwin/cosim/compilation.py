@@ -10,10 +10,11 @@ import functools
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+import filelock
 import numba
 from numba.core import event
 
@@ -27,6 +28,8 @@ _ROOT: Final = Path(__file__).parent
 _SOURCES: Final = (_ROOT / "compilation.py", _ROOT / "model", _ROOT / "compare" / "kernels.py")
 _SPECIFICATION: Final = Path(builds.__file__).parent / "spec"
 _COMPILING: Final = "numba:compile"
+_SECONDS: Final = 300.0
+"""Time to wait for another process that compiles the same function."""
 _CALLED_BY_COMPILED: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # Numba's own types lack the options that are set here.
@@ -51,17 +54,21 @@ def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
 def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function that Python calls, at its first call, and cache the result on disk.
 
-    Its arguments are best a few arrays and plain tuples: named tuples take several times as long
-    to pass.
+    Of several processes that call it at the same time, one compiles. Its arguments are best a few
+    arrays and plain tuples: named tuples take several times as long to pass.
     """
     folder = _folder()
     users = _config.CACHE_DIR
     # Numba reads the setting only now; code of the user keeps its own folder.
     _config.CACHE_DIR = folder or users
     try:
-        return _jit(function, cache=folder is not None, no_cfunc_wrapper=True)
+        dispatcher: Any = _jit(function, cache=folder is not None, no_cfunc_wrapper=True)
     finally:
         _config.CACHE_DIR = users
+    if folder is not None:
+        lock = filelock.FileLock(Path(folder, f"{function.__name__}.lock"), _SECONDS)
+        dispatcher.compile = _one_at_a_time(dispatcher.compile, lock)
+    return cast("Callable[_P, _R]", dispatcher)
 
 
 @contextmanager
@@ -87,6 +94,23 @@ def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
     function is given or takes out of a tuple, which was most of the time of a small tick.
     """
     return cast("Callable[_P, _R]", _njit(nogil=True, _nrt=False, **options)(function))
+
+
+def _one_at_a_time(
+    compile_or_load: Callable[[Any], Any], lock: filelock.BaseFileLock
+) -> Callable[[Any], Any]:
+    """Return Numba's method that compiles or loads from the cache, as one process does at a time.
+
+    Where there is no lock to be had, each compiles for itself, which is as right and takes longer.
+    """
+
+    def locked(signature: Any) -> Any:
+        with ExitStack() as held:
+            with suppress(filelock.Timeout, OSError, NotImplementedError):
+                held.enter_context(lock)
+            return compile_or_load(signature)
+
+    return locked
 
 
 @functools.cache

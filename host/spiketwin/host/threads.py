@@ -19,7 +19,7 @@ def checked_threads(threads: int | None) -> int:
     Raises `InvalidInput` for a wrong type or a number out of range.
     """
     if threads is None:
-        return min(MOST_THREADS, _processors())
+        return min(MOST_THREADS, processors())
     if (
         isinstance(threads, bool)
         or not isinstance(threads, int | np.integer)
@@ -29,7 +29,8 @@ def checked_threads(threads: int | None) -> int:
     return int(threads)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return the number of processors that this process may use, 1 or more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

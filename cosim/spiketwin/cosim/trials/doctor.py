@@ -6,6 +6,7 @@ Only small packages are imported in this process, so that a broken package canno
 from __future__ import annotations
 
 import ctypes
+import functools
 import getpass
 import grp
 import os
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from importlib.util import find_spec
@@ -149,13 +150,14 @@ def _libpython() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Compare installed versions with the ranges that the package requires."""
-    seen = set()
+    """Compare installed versions with the ranges that the package requires, and import them."""
+    wanted: dict[str, tuple[Requirement, str]] = {}
     for extra in ("", *catalogue.EXTRAS):
         for requirement in _requirements(extra):
-            if requirement.name not in seen:
-                seen.add(requirement.name)
-                yield _package(requirement, extra, catalogue.users(extra))
+            wanted.setdefault(requirement.name, (requirement, extra))
+    troubles = _import_troubles(tuple(_module(name) for name in wanted if _is_there(name)))
+    for name, (requirement, extra) in wanted.items():
+        yield _package(requirement, extra, troubles.get(_module(name), ""))
 
 
 def _doors() -> Iterator[Finding]:
@@ -184,8 +186,12 @@ def _requirements(extra: str) -> Iterator[Requirement]:
             yield requirement
 
 
-def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
-    fix = install_command(extra, "--upgrade")
+def _module(package: str) -> str:
+    return _MODULES.get(package, package.replace("-", "_"))
+
+
+def _package(requirement: Requirement, extra: str, trouble: str) -> Finding:
+    fix, needed_for = install_command(extra, "--upgrade"), catalogue.users(extra)
     name = requirement.name
     try:
         here = version(name)
@@ -196,7 +202,6 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
     if not requirement.specifier.contains(here, prereleases=True):
         found = f"{here}, must be {requirement.specifier}"
         return Finding(name, found, False, needed_for, fix)
-    trouble = _import_trouble(_MODULES.get(name, name.replace("-", "_")))
     if trouble:
         fix = install_command(extra, "--force-reinstall")
         return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)
@@ -211,19 +216,31 @@ def _adds(extra: str) -> str:
     return install_command(extra)
 
 
-def _import_trouble(module: str) -> str:
-    """Import a module in a process of its own, as it may crash; return its last line of output."""
-    if module in sys.modules:
-        return ""
-    if find_spec(module.partition(".")[0]) is None:
-        return "no such module"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {module}"],
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+@functools.cache  # it takes seconds, and stays as it is while this process lives
+def _import_troubles(modules: tuple[str, ...]) -> dict[str, str]:
+    """Return, in words, why modules cannot be imported: of those that cannot.
+
+    They are imported together, as they share most of what that takes; one by one if one fails.
+    """
+    troubles = {
+        module: "no such module"
+        for module in modules
+        if module not in sys.modules and find_spec(module.partition(".")[0]) is None
+    }
+    others = [module for module in modules if module not in {*troubles, *sys.modules}]
+    if others and _import_trouble(others):
+        troubles |= {module: said for module in others if (said := _import_trouble([module]))}
+    return troubles
+
+
+def _import_trouble(modules: Sequence[str]) -> str:
+    """Import modules in a process of its own, as they may crash; return its last line of output."""
+    command = [sys.executable, "-c", f"import {', '.join(modules)}"]
+    seconds = _SECONDS * len(modules)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"not in {seconds} s"
     return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
 
 
