@@ -819,7 +819,7 @@ def _evidence() -> str:
     counts = [_tests_in(path) for path in proofs]
     bugs = sum(int(count) for _, count in counts if count != "–")
     costs = _stored("tests.json")["all"]["rungs"]
-    mutants = _stored("mutants.json")
+    mutants, compared = _stored("mutants.json"), _stored("verify.json")
     ran = sum(rung["tests"] for rung in costs.values())
     seconds = sum(rung["processor_seconds"] for rung in costs.values())
     rows = [
@@ -832,6 +832,11 @@ def _evidence() -> str:
             "mutants; those told, simulated; those proved to change nothing ([page](mutants.md))",
             f"{mutants['mutants']}; {mutants['killed']}; {mutants['equivalent']}",
             "`spiketwin bench --mutants 440`",
+        ),
+        (
+            "updates of neurons in which RTL and model were equal; networks; spikes (simulated)",
+            f"{compared['neuron_updates']:,}; {compared['samples']:,}; {compared['spikes']:,}",
+            f"`spiketwin verify --updates 1e9 --seed {compared['seed']}`",
         ),
     ]  # fmt: skip
     if found := _covered():

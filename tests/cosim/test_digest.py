@@ -146,7 +146,7 @@ def test_it_does_not_depend_on_lanes() -> None:
     found = []
     for lanes in LANES:
         params = net.core_params(weight_width=7, digest_rounds=2, spike_queue_depth=128, **lanes)
-        with twins(params, "rtl:") as cores:
+        with twins(params, "rtl:?level=core") as cores:
             for core in cores:
                 core.program(net)
                 found.append(core.run(stimulus(8), TICKS, digests=True).digests)

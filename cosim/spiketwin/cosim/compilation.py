@@ -65,8 +65,8 @@ def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
         dispatcher: Any = _jit(function, cache=folder is not None, no_cfunc_wrapper=True)
     finally:
         _config.CACHE_DIR = users
-    if folder is not None:
-        lock = filelock.FileLock(Path(folder, f"{function.__name__}.lock"), _SECONDS)
+    if folder is not None and not _config.DISABLE_JIT:
+        lock = Path(folder, f"{function.__name__}.lock")
         dispatcher.compile = _one_at_a_time(dispatcher.compile, lock)
     return cast("Callable[_P, _R]", dispatcher)
 
@@ -96,9 +96,7 @@ def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
     return cast("Callable[_P, _R]", _njit(nogil=True, _nrt=False, **options)(function))
 
 
-def _one_at_a_time(
-    compile_or_load: Callable[[Any], Any], lock: filelock.BaseFileLock
-) -> Callable[[Any], Any]:
+def _one_at_a_time(compile_or_load: Callable[[Any], Any], lock: Path) -> Callable[[Any], Any]:
     """Return Numba's method that compiles or loads from the cache, as one process does at a time.
 
     Where there is no lock to be had, each compiles for itself, which is as right and takes longer.
@@ -107,7 +105,7 @@ def _one_at_a_time(
     def locked(signature: Any) -> Any:
         with ExitStack() as held:
             with suppress(filelock.Timeout, OSError, NotImplementedError):
-                held.enter_context(lock)
+                held.enter_context(filelock.FileLock(lock, _SECONDS))  # new, as processes fork
             return compile_or_load(signature)
 
     return locked

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +86,39 @@ with connect("model://?params=tiny") as core:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == ["1", "1"], done.stderr
+
+
+def test_of_several_processes_that_need_a_function_one_compiles_it(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("""
+import multiprocessing, time
+from numba.core import event
+from spiketwin.cosim.compilation import entry
+
+@entry
+def doubled(x):
+    return 2 * x
+
+class Slow(event.Listener):
+    def on_start(self, _event):
+        print("compiles", flush=True)
+        time.sleep(2)
+
+    def on_end(self, _event):
+        pass
+
+def work(x):
+    with event.install_listener("numba:compile", Slow()):
+        return doubled(x)
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        print(pool.map(work, [1, 2, 3], chunksize=1))
+""")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "one.py"], capture_output=True, text=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["compiles", "[2, 4, 6]"], done.stderr
 
 
 def test_a_run_puts_out_the_words_of_every_tick() -> None:

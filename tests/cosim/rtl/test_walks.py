@@ -180,12 +180,12 @@ class Pair:
 @pytest.mark.parametrize("size", bulk_but(("relays",), SIZES))
 def test_the_rtl_walks_any_table_as_the_model_does(size: str) -> None:
     pair, spikes = Pair(SIZES[size]), 0
-    for seed in range(max(3, examples(20))):
+    for seed in range(max(3, examples(12))):
         rng = np.random.default_rng(seed)
-        pair.fill(rng)
-        activity = rng.choice([0.0, 0.05, 0.3, 0.8])
-        counts = rng.poisson(activity, (TICKS, pair.params.n_axons))
-        events = np.argwhere(counts).repeat(counts[counts > 0], axis=0)
-        spikes += pair.run(events[: pair.params.event_queue_depth])
+        pair.fill(rng)  # which takes far longer than ticks do, as comparing does
+        for activity in rng.permutation([0.0, 0.05, 0.3, 0.8]):
+            counts = rng.poisson(activity, (TICKS, pair.params.n_axons))
+            events = np.argwhere(counts).repeat(counts[counts > 0], axis=0)
+            spikes += pair.run(events[: pair.params.event_queue_depth])
         pair.compare()
     assert spikes > 100

@@ -97,11 +97,22 @@ def broken(tmp_path: Path) -> dict[str, str]:
 
 
 def test_samples_have_every_option_of_their_cores() -> None:
-    used: dict[str, set[str]] = {name: set() for name in CORES}
-    for number in range(40 * len(CORES)):
-        used[core_of(number)] |= Sample.drawn(1, number).options
-    for name, params in CORES.items():
-        assert used[name] == set(options_of(params)), name
+    for place, (name, params) in enumerate(CORES.items()):
+        lacking = set(options_of(params))
+        for number in range(place, 200 * len(CORES), len(CORES)):
+            assert core_of(number) == name
+            lacking -= Sample.drawn(1, number).options
+            if not lacking:
+                break
+        assert not lacking, name
+
+
+@pytest.mark.parametrize("name", ["wide", "static"])
+def test_most_networks_fill_a_large_core(name: str) -> None:
+    size, place = CORES[name].n_neurons, list(CORES).index(name)
+    drawn = [Sample.drawn(1, place + k * len(CORES)).net.n_neurons for k in range(20)]
+    assert 10 < drawn.count(size) < 20
+    assert max(drawn) == size
 
 
 def test_a_sample_is_a_function_of_its_seed_and_number() -> None:
@@ -235,8 +246,12 @@ def test_what_is_kept_is_not_run_again(tmp_path: Path) -> None:
     def found(*more: str) -> dict[str, Any]:
         file = tmp_path / "evidence.json"
         words = ("--on", "model:", "--only", "paired", "--json", str(file))
+        resumes = (tmp_path / "store.sqlite").exists()
         done = verify(*words, "--store", str(tmp_path / "store.sqlite"), *more)
         assert done.exit_code == 0, done.output
+        # A speed is that of the samples that are counted, or is not told.
+        assert ("neuron updates a second" in done.output) != resumes
+        assert ("beside what the store held" in done.output) == resumes
         return figures(file) | {"seconds": 0, "workers": 0, "updates": 0}
 
     begun = found("--updates", "1e5", "--workers", "1")

@@ -132,7 +132,7 @@ def verify(
             difference = _kept(campaign, tally, outputs, display)
             found = VerifyResult.of(campaign, tally, builds, seconds, difference)
             outputs.json(json_file, found)
-            _say(console, found)
+            _say(console, found, tally.resumed)
     outcome = _outcome(found)
     outcome.say(console)
     for call in found.difference.repeat if found.difference else ():
@@ -174,7 +174,7 @@ def _kept(
     )
 
 
-def _say(console: Console, found: VerifyResult) -> None:
+def _say(console: Console, found: VerifyResult, resumed: bool) -> None:
     """Print what was compared, and the call that goes on."""
     table = Table("option", "samples", "option", "samples")
     cells = [text for each in found.options for text in (each.name, f"{each.samples:,}")]
@@ -182,11 +182,12 @@ def _say(console: Console, found: VerifyResult) -> None:
         table.add_row(*cells[begin : begin + 4])
     console.print(table)
     on_each = ", ".join(f"{core.samples:,} {core.name}" for core in found.cores)
-    rate = found.neuron_updates / max(found.seconds, 1e-9)
+    rate = f"{found.neuron_updates / max(found.seconds, 1e-9):,.0f} neuron updates a second"
+    speed = "in this call, beside what the store held" if resumed else f"at {rate} (measured here)"
     for line in (
         f"{found.samples:,} samples: {on_each}",
         f"{found.neuron_updates:,} neuron updates, {found.ticks:,} ticks, {found.spikes:,} spikes",
-        f"{found.seconds:,.0f} s, {rate:,.0f} neuron updates a second (measured here)",
+        f"{found.seconds:,.0f} s {speed}",
         f"Further samples: --seed {found.seed} --first {found.next}",
     ):
         console.print(line, soft_wrap=True, highlight=False)

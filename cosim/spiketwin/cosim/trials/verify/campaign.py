@@ -43,6 +43,8 @@ class Tally:
         Number of the samples that had each option, by its name.
     difference:
         The outcome of the first sample in which model and twin differ; None if none did.
+    resumed:
+        Whether the first of them, and so perhaps most, had been run by an earlier call.
     """
 
     next: int
@@ -52,6 +54,7 @@ class Tally:
     spikes: int = 0
     options: Counter[str] = field(default_factory=Counter)
     difference: Outcome | None = None
+    resumed: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """Count the outcome of the next sample."""
@@ -134,9 +137,14 @@ class Campaign:
             self.hands.at_work(Samples(self.url, self.seed), seconds=_MOST_SECONDS) as crew,
             closing(self._in_order(crew, kept)) as outcomes,
         ):
+            tally.resumed = kept.find(next(self._numbers())) is not None
             while tally.neuron_updates < self.updates and tally.difference is None:
                 tally.add(next(outcomes))
                 progress(tally.neuron_updates)
+
+    def _numbers(self) -> Iterator[int]:
+        """Return the numbers of the samples, without end."""
+        return (number for number in count(self.first) if core_of(number) in self.cores)
 
     def _in_order(
         self, crew: Crew[int, Outcome], kept: Answers[int, Outcome]
@@ -145,10 +153,9 @@ class Campaign:
         asked, done = deque[int](), dict[int, Outcome | GivenUp]()
 
         def numbers() -> Iterator[int]:
-            for number in count(self.first):
-                if core_of(number) in self.cores:
-                    asked.append(number)
-                    yield number
+            for number in self._numbers():
+                asked.append(number)
+                yield number
 
         outcomes = answered(numbers(), crew, kept)
         with closing(outcomes):
