@@ -255,7 +255,7 @@ def test_millions_of_neuron_updates_are_equal() -> None:
         post_gain=st.integers(-2000, 2000),
     )
     @settings(
-        max_examples=5, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=4, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def networks(seed: int, activity: float, **values: int) -> None:
@@ -287,7 +287,7 @@ def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
     with twins(SIZES["digits"], 0) as pair:
         pair.both("program", Network.random(pair.params.n_axons, pair.params.n_neurons, 0))
         for activity in (0.02, 0.1):
-            pair.run(5_000, activity)
+            pair.run(4_000, activity)
         updates += pair.updates
         spikes += pair.spikes
     assert updates >= LINKED_UPDATES
