@@ -66,8 +66,7 @@ def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
     finally:
         _config.CACHE_DIR = users
     if folder is not None and not _config.DISABLE_JIT:
-        lock = Path(folder, f"{function.__name__}.lock")
-        dispatcher.compile = _one_at_a_time(dispatcher.compile, lock)
+        dispatcher.compile = _one_at_a_time(dispatcher.compile, Path(folder, function.__name__))
     return cast("Callable[_P, _R]", dispatcher)
 
 
@@ -96,16 +95,19 @@ def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
     return cast("Callable[_P, _R]", _njit(nogil=True, _nrt=False, **options)(function))
 
 
-def _one_at_a_time(compile_or_load: Callable[[Any], Any], lock: Path) -> Callable[[Any], Any]:
-    """Return Numba's method that compiles or loads from the cache, as one process does at a time.
+def _one_at_a_time(compile_or_load: Callable[[Any], Any], place: Path) -> Callable[[Any], Any]:
+    """Return Numba's method that compiles for a signature, or loads what is in the cache.
 
-    Where there is no lock to be had, each compiles for itself, which is as right and takes longer.
+    One process does so at a time, by a lock whose path begins with `place`; other signatures do
+    not wait. Where there is no lock to be had, each process compiles, which only takes longer.
     """
 
     def locked(signature: Any) -> Any:
+        which = hashlib.sha256(str(signature).encode()).hexdigest()[:16]
         with ExitStack() as held:
             with suppress(filelock.Timeout, OSError, NotImplementedError):
-                held.enter_context(filelock.FileLock(lock, _SECONDS))  # new, as processes fork
+                # A new one for each call, as processes fork.
+                held.enter_context(filelock.FileLock(f"{place}-{which}.lock", _SECONDS))
             return compile_or_load(signature)
 
     return locked
