@@ -35,8 +35,8 @@ from spiketwin.host.recording import Recording
 from spiketwin.host.replacing import replacing
 
 TICKS = 50
-SECONDS = 300.0  # far above any call, even the first on a machine, which compiles
-"""A deadline for what takes a second or two."""
+SECONDS = 300.0
+"""A deadline for what takes a second or two, and a minute where a model is compiled under load."""
 
 PROGRAM = (sys.executable, "-c", "from spiketwin.host.cli.start import start; start()")
 CLOSING_STDOUT = ("/bin/sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM)
