@@ -98,13 +98,14 @@ def broken(tmp_path: Path) -> dict[str, str]:
 
 def test_samples_have_every_option_of_their_cores() -> None:
     for place, (name, params) in enumerate(CORES.items()):
-        lacking = set(options_of(params))
-        for number in range(place, 200 * len(CORES), len(CORES)):
+        used: set[str] = set()
+        for k in range(200):
+            number = place + k * len(CORES)
             assert core_of(number) == name
-            lacking -= Sample.drawn(1, number).options
-            if not lacking:
-                break
-        assert not lacking, name
+            used |= Sample.drawn(1, number).options
+            if k >= 39 and used == set(options_of(params)):
+                break  # a large core that is filled has overlaps now and then
+        assert used == set(options_of(params)), name
 
 
 @pytest.mark.parametrize("name", ["wide", "static"])
