@@ -46,8 +46,9 @@ def main(names: list[str]) -> int:
         for params, mhz in {own.params: own.clock_hz / 1e6, **EXTRA.get(name, {})}.items():
             target = resolve(replace(own, clock_hz=round(mhz * 1e6)))
             print(f"{name} {params}", flush=True)
+            planned = plan(target, preset(params))
             try:
-                figures = build(plan(target, preset(params)), print).figures
+                figures = build(planned, print).figures
             except TimingMissed as missed:
                 print(missed, file=sys.stderr)
                 figures, status = missed.build.figures, 1
@@ -55,8 +56,13 @@ def main(names: list[str]) -> int:
                 print(error, file=sys.stderr)
                 status = 1
                 continue
-            _store(f"{name} {params}", {"date": date.today().isoformat(), **figures})
+            _store(f"{name} {params}", _stamped(planned.digest, figures))
     return status
+
+
+def _stamped(digest: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Say when figures were found, and of which sources and tools: they hold as long as those."""
+    return {"date": date.today().isoformat(), "digest": digest, **figures}
 
 
 def _store(key: str, figures: dict[str, Any]) -> None:

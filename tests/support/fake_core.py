@@ -1,9 +1,11 @@
 """A fake core, which is a dict, behind the gateware of the link, and a host at the line."""
 
+import functools
 import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from spiketwin.hdl.gateware.core.interface import event_layout
 from spiketwin.hdl.gateware.link.link import Link
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
@@ -11,7 +13,8 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.hdl.spec.registers import COUNTERS, Space, registers, space_formats
-from support.gateware import framed, put, simulate, unframed
+from support.gateware import framed, put, unframed
+from support.verilated import simulate
 
 ZERO = bytes(4)
 
@@ -76,8 +79,7 @@ class FakeCore:
         valid, done, r_data = memory.valid, memory.done, memory.r_data
         access = memory.space, memory.row, memory.column, memory.write, memory.w_data
         event_valid, event_ready, event = events.valid, events.ready, events.payload
-        of_biases = (event.is_bias, event.bias) if self.params.bias_events else ()
-        event_fields = event.tick, event.number, *of_biases
+        event_fields = [name for name, _ in event_layout(self.params)]
         word_valid, word_ready, word = out.valid, out.ready, out.payload
         tick, run_until, stop, real_time = core.tick, core.run_until, core.stop, core.real_time
         idle, event_level, word_level = core.idle, core.event_level, core.word_level
@@ -86,38 +88,31 @@ class FakeCore:
         set_tick_stb, set_tick = core.set_tick_stb, core.set_tick
         latency, busy_cycles, under_way = 0, 0, False
         tick_period = Space.REGISTER, 0, register("tick_period")
-        shown: dict[int, int] = {}
-
-        def show(signal: Any, value: int) -> None:
-            # The simulator settles after every `set`, which takes nearly all of its time.
-            if shown.get(id(signal)) != value:
-                shown[id(signal)] = value
-                ctx.set(signal, value)
-
         while True:
-            show(tick, self.tick)
+            ctx.set(tick, self.tick)
             until = self.tick if ctx.get(stop) else ctx.get(run_until)
-            show(real_time, self.memory.get(tick_period, 0) != 0)
+            ctx.set(real_time, self.memory.get(tick_period, 0) != 0)
             is_idle = not under_way and not busy_cycles and until == self.tick
             latency = latency + 1 if ctx.get(valid) else 0
             is_done = latency == 3
-            show(idle, is_idle)
-            show(event_level, len(self.events))
-            show(word_level, len(self.words))
-            show(word_valid, bool(self.words))
-            show(word, self.words[0] if self.words else 0)
-            show(event_ready, len(self.events) < self.params.event_queue_depth)
-            show(cycles, 0x456789ABCDEF)
-            show(pending_groups, len(self.pending))
-            show(done, is_done)
+            ctx.set(idle, is_idle)
+            ctx.set(event_level, len(self.events))
+            ctx.set(word_level, len(self.words))
+            ctx.set(word_valid, bool(self.words))
+            ctx.set(word, self.words[0] if self.words else 0)
+            ctx.set(event_ready, len(self.events) < self.params.event_queue_depth)
+            ctx.set(cycles, 0x456789ABCDEF)
+            ctx.set(pending_groups, len(self.pending))
+            ctx.set(done, is_done)
             if latency:
                 space, row, column, write, w_data = map(ctx.get, access)
                 element = int(space), row, column
-                show(r_data, self.memory.get(element, 0) if is_done else 0xDEADBEEF)
+                ctx.set(r_data, self.memory.get(element, 0) if is_done else 0xDEADBEEF)
             clear, reset = ctx.get(clear_stb), ctx.get(reset_stb)
             mask = ctx.get(clear_mask) if clear else 0
             pushed = ctx.get(event_valid) and ctx.get(event_ready)
-            pushed_event = tuple(map(ctx.get, event_fields)) if pushed else ()
+            told = ctx.get(event) if pushed else {}
+            pushed_event = tuple(told[field] for field in event_fields if pushed)
             popped = ctx.get(word_valid) and ctx.get(word_ready)
             sets_tick = ctx.get(set_tick_stb)
             tick_to_set = ctx.get(set_tick) if sets_tick else 0
@@ -213,8 +208,12 @@ class Host:
 
 def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> None:
     """Run a script against a link with a fake core."""
-    params = params or preset("tiny")
-    on_this_link(script, Link(params, Identity.of(params, 100_000_000, "test")))
+    on_this_link(script, _link(params or preset("tiny")))
+
+
+@functools.cache
+def _link(params: CoreParams) -> Link:
+    return Link(params, Identity.of(params, 100_000_000, "test"))
 
 
 def on_this_link(script: Callable[[Host], Any], link: Link) -> None:

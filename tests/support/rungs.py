@@ -33,7 +33,7 @@ _FOLDERS: Final = {
 
 _TWIN: Final = re.compile(r"(rtl|netlist)\b")
 
-_BUILDS: Final = {"rtl": "rtl", "cocotb": "rtl", "boards": "board"}
+_BUILDS: Final = {"component": "rtl", "rtl": "rtl", "cocotb": "rtl", "boards": "board"}
 """The lowest rung on which each kind of build is used."""
 
 _WHOLE_EXAMPLES: Final = 100
