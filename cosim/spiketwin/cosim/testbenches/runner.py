@@ -333,6 +333,11 @@ def simulate(
     return _reported(report, log, died or f"there is no test {test}")
 
 
+_NO_REWRITING: Final = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+"""Variables by which cocotb leaves assertions as they are. To rewrite them it loads pytest's set-up
+of the working folder, for longer than a short test takes; installed tests assert nothing."""
+
+
 def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
     """Read the outcome of the one test in a report; `else_reason` says why there may be none."""
     try:
@@ -372,7 +377,7 @@ def run(
     """
     outcome = simulate(
         folder, top, params, test.rpartition(".")[0], test,
-        seed=seed, results=results, environment=environment,
+        seed=seed, results=results, environment=_NO_REWRITING | dict(environment or {}),
     )  # fmt: skip
     if not outcome.passed:
         head = f"{test}, seed {seed}: {outcome.reason}; the whole log is {outcome.log}"
