@@ -24,7 +24,11 @@ from spiketwin.host.cli import main
 from spiketwin.host.errors import TargetError
 
 TICKS = 1000
-SMALL = "tiny,neuron_lanes=1,source_lanes=1"
+SMALL = (
+    "tiny,neuron_lanes=1,source_lanes=1,v_width=10,i_syn_width=10,theta_width=8,refrac_width=2,"
+    "event_queue_depth=32,link_slots=2"
+)
+"""Sizes that are placed and routed in half the time that `tiny` takes."""
 BEGIN = bytes.fromhex("ff0000ff7eaa997e")
 
 
@@ -64,6 +68,7 @@ def is_the_model(address: str, cycles_per_bit: int) -> None:
 
 
 @pytest.mark.bulk
+@pytest.mark.early
 def test_a_packed_bitstream_is_the_model(tmp_path: Path) -> None:
     built = made("ice40_hx8k_b_evn", f"{SMALL},learning=0", clock_hz=48_000_000, keep_netlist=False)
     assert built.bitstream is not None
@@ -88,6 +93,7 @@ def test_a_packed_bitstream_is_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.bulk
+@pytest.mark.early
 def test_a_routed_netlist_is_the_model() -> None:
     built = made("ulx3s_25f", SMALL, clock_hz=50_000_000, keep_netlist=True)
     is_the_model(f"netlist:?from={built.folder / 'routed.json'}", 4)

@@ -58,6 +58,7 @@ def test_each_family_and_the_rtl_are_different_builds(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.bulk
+@pytest.mark.early
 def test_fifty_digits_on_the_netlist_are_those_of_the_rtl() -> None:
     digits = load().first(25)
     assert len(digits.train) + len(digits.test) == 50

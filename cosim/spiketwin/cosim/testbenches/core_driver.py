@@ -94,6 +94,11 @@ class CoreDriver:
         self.dut = dut
         self.params = params
         self.formats = space_formats(params)
+        self._written = {
+            v.name: self.formats[v.space]
+            for v in variables.ARRAYS
+            if v.space in self.formats and v.name != "pending"
+        }
         self.oracle = Oracle(params)
         self.scoreboard = Scoreboard(seed)
         self.rng = random.Random(seed)
@@ -318,14 +323,11 @@ class CoreDriver:
         return result
 
     def _format(self, name: str) -> SpaceFormat:
-        names = [
-            v.name for v in variables.ARRAYS if v.space in self.formats and v.name != "pending"
-        ]
-        if name not in names:
+        if name not in self._written:
             raise DriverError(
-                f"there is no {name!r} to write in this core: choose of {', '.join(names)}"
+                f"there is no {name!r} to write in this core: choose of {', '.join(self._written)}"
             )
-        return self.formats[Space[name.upper()]]
+        return self._written[name]
 
     def _check(self, name: str, row: int, column: int, value: int) -> None:
         """Raise `DriverError` unless the core has such an element, and the value fits it."""
