@@ -1,8 +1,8 @@
 """Simulation of a component of the gateware by Verilator, with processes written in Python.
 
-A simulation in Amaranth's own simulator costs a thousand times as much per cycle; what a large
-component does in many cycles is tested here. Processes are written as for that simulator, with the
-part of its interface that `Context` has.
+Amaranth's own simulator takes several times as long for a large component in many cycles, and for a
+small one far less than a build. Processes are written as for that simulator, with the part of its
+interface that `Context` has.
 """
 
 import ctypes
@@ -93,7 +93,7 @@ class Ticks:
 class Context:
     """One instance of a component, and what a process can do to it.
 
-    Signals are ports of the component.
+    Signals are ports of the component, without signs.
     """
 
     def __init__(self, library: Path, component: Any) -> None:
