@@ -111,8 +111,9 @@ class FakeCore:
             clear, reset = ctx.get(clear_stb), ctx.get(reset_stb)
             mask = ctx.get(clear_mask) if clear else 0
             pushed = ctx.get(event_valid) and ctx.get(event_ready)
-            told = ctx.get(event) if pushed else {}
-            pushed_event = tuple(told[field] for field in event_fields if pushed)
+            if pushed:
+                told = ctx.get(event)
+                pushed_event = tuple(told[field] for field in event_fields)
             popped = ctx.get(word_valid) and ctx.get(word_ready)
             sets_tick = ctx.get(set_tick_stb)
             tick_to_set = ctx.get(set_tick) if sets_tick else 0

@@ -333,11 +333,6 @@ def simulate(
     return _reported(report, log, died or f"there is no test {test}")
 
 
-_NO_REWRITING: Final = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
-"""Variables by which cocotb leaves assertions as they are. To rewrite them it loads pytest's set-up
-of the working folder, for longer than a short test takes; installed tests assert nothing."""
-
-
 def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
     """Read the outcome of the one test in a report; `else_reason` says why there may be none."""
     try:
@@ -356,6 +351,11 @@ def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
                 reason = f"{_ENDS[kind]} ({reason})" if reason else _ENDS[kind]
             return Outcome(False, tag == "skipped", kind, reason, seconds, log)
     return Outcome(True, False, "", "", seconds, log)
+
+
+_NO_REWRITING: Final = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
+"""Variables by which cocotb leaves assertions as they are. To rewrite them it loads pytest's set-up
+of the working folder, for longer than a short test takes; installed tests assert nothing."""
 
 
 def run(
