@@ -3,6 +3,8 @@
 import contextlib
 import io
 import math
+import os
+import pickle
 import re
 import runpy
 import shlex
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from matplotlib.axes import Axes
 from matplotlib.collections import EventCollection
 from matplotlib.figure import Figure
@@ -103,10 +106,34 @@ def run_example(name: str, folder: Path, *targets: str, scripts: Path = EXAMPLES
     return Done(printed.getvalue(), figure, folder)
 
 
+class Examples:
+    """The examples, each run when it is first asked for, in a folder of its own.
+
+    All processes of a run of the tests share what an example has done: it is run by one of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, name: str) -> Done:
+        folder = self._folder / name
+        kept = self._folder / f"{name}.pickle"
+        with FileLock(self._folder / f"{name}.lock"):
+            if not kept.exists():
+                folder.mkdir()
+                kept.write_bytes(pickle.dumps(run_example(name, folder)))
+        done: Done = pickle.loads(kept.read_bytes())
+        return done
+
+
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
-    """All examples, each run once in a folder of its own."""
-    return {name: run_example(name, tmp_path_factory.mktemp(name)) for name in NAMES}
+def done(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all processes
+    shared = folder / "examples"
+    shared.mkdir(exist_ok=True)
+    return Examples(shared)
 
 
 # --- the page -----------------------------------------------------------------------------------
@@ -126,7 +153,7 @@ def test_every_picture_is_drawn_by_a_script() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_prints_what_its_page_says(name: str, done: dict[str, Done]) -> None:
+def test_an_example_prints_what_its_page_says(name: str, done: Examples) -> None:
     assert done[name].prints == SHOWN[name]["prints"]
 
 
@@ -143,7 +170,7 @@ def pixels(path: Path) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_draws_the_picture_of_the_page(name: str, done: dict[str, Done]) -> None:
+def test_an_example_draws_the_picture_of_the_page(name: str, done: Examples) -> None:
     drawn, shown = (
         pixels(folder / f"{name}.png") for folder in (done[name].folder, EXAMPLES / "images")
     )
@@ -160,7 +187,7 @@ def test_another_picture_is_seen() -> None:
 # --- what each of them found --------------------------------------------------------------------
 
 
-def test_the_curve_of_a_neuron_is_that_of_the_oracle(done: dict[str, Done]) -> None:
+def test_the_curve_of_a_neuron_is_that_of_the_oracle(done: Examples) -> None:
     drawn = done["fi_curve"]
     biases, rates = drawn.line(1, "10,000 ticks of the core")
     net = Network(n_axons=0, n_neurons=8, v_tau=20.0)
@@ -177,7 +204,7 @@ def test_the_curve_of_a_neuron_is_that_of_the_oracle(done: dict[str, Done]) -> N
 
 
 def test_the_potential_is_below_the_threshold_and_reset_for_the_refractory_ticks(
-    done: dict[str, Done],
+    done: Examples,
 ) -> None:
     _, potential = done["fi_curve"].line(0, "v")
     assert potential.max() < 1
@@ -187,7 +214,7 @@ def test_the_potential_is_below_the_threshold_and_reset_for_the_refractory_ticks
     assert resets.tolist() == [14 + 17 * n + k for n in range(4) for k in range(3)]
 
 
-def test_the_window_is_the_one_that_was_asked_for(done: dict[str, Done]) -> None:
+def test_the_window_is_the_one_that_was_asked_for(done: Examples) -> None:
     deltas, found = done["stdp"].line(0, "measured")
     wanted = [20 * math.exp(-d / 15) if d >= 0 else -12 * math.exp(d / 30) for d in deltas.tolist()]
     assert deltas.tolist() == list(range(-60, 61))
@@ -196,7 +223,7 @@ def test_the_window_is_the_one_that_was_asked_for(done: dict[str, Done]) -> None
     assert found[59] == -12
 
 
-def test_many_pairs_add_up_until_the_trace_is_full(done: dict[str, Done]) -> None:
+def test_many_pairs_add_up_until_the_trace_is_full(done: Examples) -> None:
     for a_plus, room, full_after in ((8, "15.0", 12), (20, "6.0", 7)):
         numbers, found = done["stdp"].line(1, f"a_plus {a_plus}: room for {room}")
         wanted = np.cumsum([a_plus * math.exp(-d / 15) for d in range(1, 13)])
@@ -205,7 +232,7 @@ def test_many_pairs_add_up_until_the_trace_is_full(done: dict[str, Done]) -> Non
         assert len(set(found[~within].tolist())) <= 1
 
 
-def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) -> None:
+def test_the_board_is_drawn_with_the_pins_of_its_package(done: Examples) -> None:
     drawn = done["my_board"]
     names = runpy.run_path(str(EXAMPLES / "my_board.py"))
     housing = resolve(names["MINE"]).package
@@ -226,7 +253,7 @@ def test_the_board_is_one_that_can_be_built_for() -> None:
     assert planned.implementation is not None
 
 
-def test_the_delay_is_waited_for_as_often_as_it_has_to_be(done: dict[str, Done]) -> None:
+def test_the_delay_is_waited_for_as_often_as_it_has_to_be(done: Examples) -> None:
     lines = [points(line) for line in done["my_target"].axes(0).get_lines()]
     rates = {int(length[0]): float(rate[0]) for length, rate in lines}
     # A run of a tick is one round trip of 10 ms, in which its requests and answers are.
@@ -237,7 +264,7 @@ def test_the_delay_is_waited_for_as_often_as_it_has_to_be(done: dict[str, Done])
     assert sorted(rates) == [1, 2, 5, 10, 20, 50, 100]
 
 
-def test_the_sweep_is_drawn_with_what_is_late(done: dict[str, Done]) -> None:
+def test_the_sweep_is_drawn_with_what_is_late(done: Examples) -> None:
     drawn = done["real_time"]
     periods, late = drawn.line(0, "ticks that begin late")
     assert periods.tolist() == list(range(100, 1001, 25))
@@ -253,7 +280,7 @@ def test_the_sweep_is_drawn_with_what_is_late(done: dict[str, Done]) -> None:
 
 
 def test_a_volley_goes_round_the_chain_in_the_time_that_its_delays_take(
-    done: dict[str, Done],
+    done: Examples,
 ) -> None:
     (spikes, *_) = done["synfire"].axes(0).get_lines()
     ticks, neurons = points(spikes)
@@ -268,7 +295,7 @@ def test_a_volley_goes_round_the_chain_in_the_time_that_its_delays_take(
     assert points(weak)[0].max() < 30
 
 
-def test_the_strongest_input_is_alone_with_inhibition(done: dict[str, Done]) -> None:
+def test_the_strongest_input_is_alone_with_inhibition(done: Examples) -> None:
     for axes, fewest, most in ((0, 6, 12), (1, 0, 2)):
         ticks, neurons = done["winner"].line(axes, "others")
         for begin in range(100, 1000, 250):
@@ -284,7 +311,7 @@ def passes(pace: int) -> list[int]:
     return [pace * axon if pace >= 0 else -pace * (7 - axon) for axon in range(8)]
 
 
-def test_a_detector_of_motion_adds_up_what_arrives(done: dict[str, Done]) -> None:
+def test_a_detector_of_motion_adds_up_what_arrives(done: Examples) -> None:
     drawn, kept = done["motion"], decay_code(2.0)
     for detected in (2, -2, 5, -5):
         paces, highest = drawn.line(1, f"{detected} ticks")
@@ -300,13 +327,13 @@ def test_a_detector_of_motion_adds_up_what_arrives(done: dict[str, Done]) -> Non
             assert peak == reached
 
 
-def test_a_detector_of_motion_fires_when_all_spikes_are_there(done: dict[str, Done]) -> None:
+def test_a_detector_of_motion_fires_when_all_spikes_are_there(done: Examples) -> None:
     spikes = [points(line) for line in done["motion"].axes(2).get_lines()[1:8:2]]
     found = [(ticks.tolist(), v.tolist()) for ticks, v in spikes]
     assert found == [([100 * k + 7 * pace], [800]) for k, pace in enumerate((2, 2, 5, 5))]
 
 
-def test_the_answer_to_a_digit_is_the_highest_potential_drawn(done: dict[str, Done]) -> None:
+def test_the_answer_to_a_digit_is_the_highest_potential_drawn(done: Examples) -> None:
     drawn = done["digits"]
     for column, (label, answer) in enumerate(((1, 1), (2, 2), (9, 9), (7, 5))):
         assert drawn.axes(column).get_title() == f"A {label}, answered {answer}"
@@ -324,7 +351,7 @@ def accuracies(prints: str) -> list[float]:
 
 
 def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
-    done: dict[str, Done],
+    done: Examples,
 ) -> None:
     rate, variation, share = re.findall(r"[\d.]+", done["pynn_balanced"].prints)
     assert 10 < float(rate) < 40
@@ -336,7 +363,7 @@ def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
     assert abs(sum(map(len, rows)) / 200 / 0.6 - float(rate)) < 0.05
 
 
-def test_the_front_of_the_digits_is_drawn(done: dict[str, Done]) -> None:
+def test_the_front_of_the_digits_is_drawn(done: Examples) -> None:
     first, *rows = done["explore_digits"].prints.splitlines()
     trials, best = (int(each) for each in re.findall(r"\d+", first))
     assert (trials, best) == (12, len(rows))
@@ -352,7 +379,7 @@ def test_the_front_of_the_digits_is_drawn(done: dict[str, Done]) -> None:
         assert np.allclose(sorted(found), shown, atol=0.51)
 
 
-def test_the_line_decides_how_fast_a_pynn_script_is(done: dict[str, Done]) -> None:
+def test_the_line_decides_how_fast_a_pynn_script_is(done: Examples) -> None:
     slow, fast = (done["explore_pynn"].line(0, name) for name in ("12 MHz", "48 MHz"))
     assert fast[0].tolist() == [500e3, 1e6, 3e6, 6e6, 12e6]
     assert slow[0].tolist() == [500e3, 1e6, 3e6]
@@ -370,13 +397,13 @@ def right(prints: str) -> list[float]:
     return [float(each) for each in re.findall(r"(\S+)% of \d+(?: test digits)? right", prints)]
 
 
-def test_eight_bits_cost_less_than_half_a_point_through_nir(done: dict[str, Done]) -> None:
+def test_eight_bits_cost_less_than_half_a_point_through_nir(done: Examples) -> None:
     meant, held = right(done["nir_digits"].prints)
     assert meant >= 93
     assert abs(meant - held) <= 0.5
 
 
-def test_the_spikes_that_are_drawn_are_nearly_those_that_are_meant(done: dict[str, Done]) -> None:
+def test_the_spikes_that_are_drawn_are_nearly_those_that_are_meant(done: Examples) -> None:
     raster = done["nir_digits"].axes(1).get_lines()
     meant, held = (set(zip(*points(line), strict=True)) for line in raster)
     assert 100 < len(meant) < 500
@@ -410,7 +437,7 @@ def test_weights_that_are_trained_anew_are_as_good(tmp_path: Path) -> None:
     assert min(accuracies(printed.getvalue() + found)) >= 93
 
 
-def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: dict[str, Done]) -> None:
+def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: Examples) -> None:
     (spikes,) = done["events"].axes(1).get_lines()
     times, neurons = points(spikes)
     assert neurons.tolist() == [*range(8), *reversed(range(8))]
@@ -421,7 +448,7 @@ def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: dict[str
         assert (inside <= time).any() and (time - inside[inside <= time] < 6).any()
 
 
-def test_the_core_learns_what_the_simulator_of_superneuromat_does(done: dict[str, Done]) -> None:
+def test_the_core_learns_what_the_simulator_of_superneuromat_does(done: Examples) -> None:
     drawn = done["superneuromat_stdp"]
     spikes, ours = (points(line) for line in drawn.axes(0).get_lines())
     np.testing.assert_array_equal(spikes, ours)
