@@ -65,7 +65,7 @@ def cases() -> list[object]:
 @pytest.mark.parametrize(("size", "name"), cases())
 def test_the_core_equals_the_oracle(size: str, name: str, seed: int, tmp_path: Path) -> None:
     params = SIZES[size]
-    folder = runner.simulator("CoreTop", params)
+    folder = runner.simulator("CoreTop", params, whole=False)
     test = f"{core_bench.__name__}.{name}"
     runner.run(folder, "CoreTop", params, test, seed=seed, results=tmp_path)
 
@@ -87,7 +87,7 @@ def test_a_test_that_compares_nothing_fails() -> None:
 
 
 def test_a_test_that_is_not_there_fails(tmp_path: Path) -> None:
-    folder = runner.simulator("CoreTop", SIZES["tiny"])
+    folder = runner.simulator("CoreTop", SIZES["tiny"], whole=False)
     with pytest.raises(runner.BenchFailed):
         runner.run(
             folder, "CoreTop", SIZES["tiny"], f"{core_bench.__name__}.nothing", seed=0,

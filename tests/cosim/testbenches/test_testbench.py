@@ -355,7 +355,7 @@ def test_a_change_of_an_included_file_is_simulated(tmp_path: Path) -> None:
 def test_a_driver_refuses_a_top_of_another_level(tmp_path: Path) -> None:
     module = core_bench.__name__
     outcome = runner.simulate(
-        runner.simulator("BytesTop", TINY), "BytesTop", TINY, module,
+        runner.simulator("BytesTop", TINY, whole=False), "BytesTop", TINY, module,
         f"{module}.begins_with_nothing", seed=0, results=tmp_path,
     )  # fmt: skip
     assert not outcome.passed

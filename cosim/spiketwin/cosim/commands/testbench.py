@@ -303,7 +303,10 @@ def _simulator(
                 sources, top, results=results, waves=waves, report=display.stage
             )
         ours = TOP_OF[_level(bench, tests)]
-        return ours, runner.simulator(ours, bench.params, waves=waves, report=display.stage)
+        return ours, runner.simulator(
+            ours, bench.params,
+            whole=bench.folder is not None, waves=waves, report=display.stage,
+        )  # fmt: skip
 
 
 def _level(bench: _Bench, tests: Sequence[Test]) -> str:

@@ -33,10 +33,20 @@ WAVES: Final = "waves.vcd"
 """Name of the file with the signals, in the folder of results."""
 
 _FLAGS: Final = (
-    # The name, and what is public, are those that cocotb expects.
-    "--cc", "--prefix", "Vtop", "--vpi", "--public-flat-rw",
+    # The name is the one that cocotb expects.
+    "--cc", "--prefix", "Vtop", "--vpi",
     "-O3", "--x-assign", "fast", "--x-initial", "fast",
 )  # fmt: skip
+_WHOLE: Final = "--public-flat-rw"
+"""Flag with which a test can read and write every signal. Nothing is then left out of a design, so
+that it takes three times as long to compile."""
+
+_SEEN: Final = (
+    ("*", "memory"), ("*weights", "bank_*"),
+    ("*controller", "tick"), ("*timer", "slack"), ("*reports", "*"), ("*rate", "cycle"),
+)  # fmt: skip
+"""Units and signals that our testbenches look at or change inside a core: memories, and counters
+that would take too long to reach their ends."""
 
 _COLLECT_SECONDS: Final = 120.0
 _LOG_LINES: Final = 40
@@ -167,6 +177,7 @@ def simulator(
     top: Top,
     params: CoreParams,
     *,
+    whole: bool = True,
     waves: bool = False,
     report: Callable[[str], None] = _silent,
 ) -> Path:
@@ -178,6 +189,8 @@ def simulator(
         The top to simulate.
     params:
         Sizes of its core.
+    whole:
+        Whether tests can look at every signal; if not, at those alone that our testbenches need.
     waves:
         Whether it can write its signals to a file.
     report:
@@ -190,7 +203,9 @@ def simulator(
     """
     _check_cocotb()
     digest = hashlib.sha256()
-    key = [top, asdict(params), waves, _FLAGS, *_shaping()]
+    seen = "" if whole else _seen(top)
+    flags = [*_FLAGS, _WHOLE] if whole else _FLAGS
+    key = [top, asdict(params), waves, flags, seen, *_shaping()]
     digest.update(json.dumps(key).encode())
     for source in builds.gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
@@ -200,9 +215,18 @@ def simulator(
         source = folder / "top.v"
         text = emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD)
         source.write_text(text, encoding="ascii")
-        _build(f"building the simulator of {top}", [source], top, folder, waves, _FLAGS)
+        settings = folder / "seen.vlt"
+        settings.write_text(f"`verilator_config\n{seen}", encoding="ascii")
+        files = [source, settings]
+        _build(f"building the simulator of {top}", files, top, folder, waves, flags)
 
     return built("cocotb", digest.hexdigest()[:16], build)
+
+
+def _seen(top: str) -> str:
+    """Return the settings of Verilator that let tests see the ports of a top, and `_SEEN`."""
+    seen = ((top, "*"), *_SEEN)
+    return "".join(f'public_flat_rw -module "{unit}" -var "{name}"\n' for unit, name in seen)
 
 
 def simulator_of(
@@ -235,7 +259,7 @@ def simulator_of(
     TargetError
         The cases of `simulator`, an error in the sources, or a missing module.
     """
-    flags = [*_FLAGS, "-Wno-fatal"]
+    flags = [*_FLAGS, _WHOLE, "-Wno-fatal"]
     folders = [f"-I{folder}" for folder in {source.absolute().parent for source in sources}]
     names = ", ".join(map(str, sources))
     _check_cocotb()
