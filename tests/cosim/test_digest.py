@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.cores import OPTIONS
 
 from spiketwin.cosim.model.hashing import digest_sources, digest_synapses
 from spiketwin.cosim.serial.protocol_model import ModelPort
@@ -115,7 +116,7 @@ def twins(params: CoreParams, *urls: str) -> Iterator[list[Core]]:
 @pytest.mark.rtl
 def test_it_costs_no_cycle_and_goes_when_it_is_not_asked_for() -> None:
     net = Network.random(8, 8, seed=5)
-    with twins(TINY, "rtl:") as cores:
+    with twins(preset(OPTIONS), "rtl:") as cores:
         runs = []
         for core in cores:
             for digests in (False, True, False):

@@ -214,7 +214,7 @@ def test_all_kinds_of_projections_do_what_their_arrivals_say(seed: int, lanes: i
 
 
 def layers() -> tuple[Network, CoreParams]:
-    """A network of three populations, one of which has slices on both sides."""
+    """A network of populations, one with slices on both sides, for the core of `all_kinds`."""
     rng = np.random.default_rng(5)
     net = Network(n_axons=5, v_tau=20.0, w_max=100, learn_post=True, post_gain=25_000,
                   trace_pre_bump=40_000, trace_pre_tau=10.0)  # fmt: skip
@@ -223,7 +223,7 @@ def layers() -> tuple[Network, CoreParams]:
     net.project(hidden, output, weights=rng.integers(1, 9, (7, 3)))
     net.project(hidden[2:5], hidden[:3], weights=rng.integers(1, 9, (3, 3)))
     net.project(hidden[2:5], hidden[:3], weights=rng.integers(1, 9, (3, 3)), name="twice")
-    return net, net.core_params(lanes=2)
+    return net, all_kinds()[1]
 
 
 @pytest.mark.parametrize("url", bulk_but(("model:", CORE), ("model:", CORE, "rtl:")))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.cores import OPTIONS
 from support.rungs import bulk_but
 
 from spiketwin.hdl.spec.oracle import Oracle
@@ -18,7 +19,6 @@ from spiketwin.host.cli import main
 from spiketwin.host.errors import DoesNotFit, InvalidInput, NetworkFileError
 from spiketwin.host.files import load, save
 
-SIZES = "tiny,bias_events=1,digest_rounds=1"
 TICKS = 90
 RNG = np.random.default_rng(4)
 SPIKES = np.argwhere(RNG.random((TICKS, 8)) < 0.2)
@@ -48,7 +48,7 @@ def by_oracle(params: CoreParams, biases: Any) -> list[tuple[list[int], int, lis
     "url", bulk_but(["model:", "rtl:?level=core"], ["model:", "rtl:", "rtl:?level=core"])
 )
 def test_a_run_with_biases_is_that_of_the_oracle(url: str) -> None:
-    params = preset("tiny,bias_events=1,learning=0")
+    params = preset(OPTIONS)
     net = Network(n_axons=8, n_neurons=8, threshold=np.full(8, 100), v_floor=-200, v_tau=np.inf)
     rows = np.unique(BIASES[:, :2], axis=0)
     biases = np.column_stack([rows, RNG.integers(-40, 60, len(rows))])
@@ -65,7 +65,7 @@ def test_a_run_with_biases_is_that_of_the_oracle(url: str) -> None:
 
 
 def ran(url: str, **arguments: Any) -> tuple[Run, list[int]]:
-    with connect(url, params=SIZES) as core:
+    with connect(url, params=OPTIONS) as core:
         core.program(driven())
         run = core.run(SPIKES, TICKS, biases=BIASES, digests=True, **arguments)
         return run, core.read_parameters()["bias"].tolist()
@@ -85,7 +85,7 @@ def test_biases_and_spikes_together_are_the_same_on_all(url: str, tick_period: i
 def test_the_last_row_counts_and_the_bias_stays_until_it_is_written() -> None:
     rows = BIASES.tolist()
     last = {(tick, neuron): bias for tick, neuron, bias in rows}
-    with connect("model:", params=SIZES) as core:
+    with connect("model:", params=OPTIONS) as core:
         core.program(driven())
         run = core.run([], TICKS, biases=BIASES)
         counts = np.bincount([tick for tick, _ in last], minlength=TICKS)
@@ -108,7 +108,7 @@ def rows_of(run: Run) -> np.ndarray[Any, Any]:
 
 
 def test_a_stepped_bias_is_that_of_a_network_programmed_anew() -> None:
-    with connect("model:", params=SIZES) as one, connect("model:", params=SIZES) as other:
+    with connect("model:", params=OPTIONS) as one, connect("model:", params=OPTIONS) as other:
         for core in (one, other):
             core.program(driven())
         whole = one.run(SPIKES, TICKS, biases=[(30, 2, 55), (60, 2, -9), (60, 7, 12)])
@@ -149,7 +149,7 @@ def test_neurons_are_named_as_in_the_network() -> None:
     ],
 )
 def test_what_is_no_bias_event_is_named(biases: Any, message: str) -> None:
-    with connect("model:", params=SIZES) as core:
+    with connect("model:", params=OPTIONS) as core:
         core.program(driven())
         with pytest.raises(InvalidInput, match=message):
             core.run([], 5, biases=biases)
@@ -168,7 +168,7 @@ def test_a_core_without_them_says_how_to_get_one() -> None:
 def test_the_events_of_one_tick_have_to_fit_the_queue_together() -> None:
     spikes = [(3, axon % 8) for axon in range(60)]
     biases = [(3, neuron, 1) for neuron in range(5)]
-    with connect("model:", params=SIZES) as core:
+    with connect("model:", params=OPTIONS) as core:
         core.program(driven())
         with pytest.raises(DoesNotFit, match=r"tick 3 has more events than .* holds \(64\)"):
             core.run(spikes, 5, biases=biases)
@@ -186,7 +186,7 @@ def test_watch_sees_what_a_run_with_biases_does_and_a_break_drops_what_is_left()
         if first > 40:
             raise KeyboardInterrupt
 
-    with connect("model:", params=SIZES) as core:
+    with connect("model:", params=OPTIONS) as core:
         core.program(driven())
         with pytest.raises(KeyboardInterrupt):
             core.run(SPIKES, TICKS, biases=BIASES, watch=watch)

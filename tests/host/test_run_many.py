@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cores import OPTIONS
 from support.rungs import examples
 
 from spiketwin.cosim.model.core import ModelCore
@@ -28,7 +29,7 @@ from spiketwin.host.errors import (
 from spiketwin.host.runs import Runs
 
 TINY = preset("tiny")
-FOLDED = preset("tiny,digest_rounds=2,saturation_counters=1")
+FOLDED = preset(OPTIONS)
 SHORT_QUEUES = preset("tiny,event_queue_depth=8,spike_queue_depth=128,link_slots=4")
 ARRAYS = ("spikes", "spike_cycles", "cycles", "update_cycles", "muted")
 

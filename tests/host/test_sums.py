@@ -16,6 +16,7 @@ from amaranth.sim import Simulator
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cores import OPTIONS
 from support.rungs import bulk_but, examples
 
 from spiketwin.cosim.compare.ideal import Ideal
@@ -226,7 +227,7 @@ def test_while_nothing_is_counted_wider_state_does_the_same(
 
 # --- counters ------------------------------------------------------------------------------------
 
-TINY = preset("tiny,saturation_counters=1")
+TINY = preset(OPTIONS)
 
 
 def tiny(**settings: Any) -> Network:

@@ -168,7 +168,7 @@ def test_all_plastic_weights_drift_within_their_bounds(url: str) -> None:
     still = own.plastic.copy()
     still[1] = False
     own.plastic = still
-    with connect(url, params=net.core_params()) as core:
+    with connect(url, params=net.core_params(window_bits=16)) as core:
         core.program(net)
         core.run([], ticks=5)
         assert core.read_state()["drift_sum"].tolist() == [0, -5 * UNIT // 2]

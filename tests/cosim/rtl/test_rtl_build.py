@@ -232,14 +232,21 @@ def test_a_build_that_takes_too_long_is_ended(
 def test_whatever_shapes_the_library_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     others = [
         replace(DESIGN, params=preset("ncx")),
+        replace(DESIGN, level="core"),
         replace(DESIGN, level="pins"),
-        replace(DESIGN, cycles_per_bit=5),
+        replace(DESIGN, level="pins", cycles_per_bit=5),
         replace(DESIGN, clock_hz=1),
     ]
     digests = {design.digest() for design in (DESIGN, *others)}
-    assert len(digests) == 5
+    assert len(digests) == 6
     monkeypatch.setattr(toolchain, "versions", lambda: "another compiler")
     assert DESIGN.digest() not in digests
+
+
+def test_what_a_library_does_not_have_is_not_in_its_name() -> None:
+    core = replace(DESIGN, level="core")
+    assert replace(core, clock_hz=1, cycles_per_bit=5).digest() == core.digest()
+    assert replace(DESIGN, cycles_per_bit=5).digest() == DESIGN.digest()
 
 
 def test_a_change_of_any_source_makes_another_library(

@@ -135,6 +135,10 @@ class Design:
         shape = asdict(self)
         del shape["power_up"]  # one library serves all seeds, and none
         shape["instrument"] = None if self.instrument is None else self.instrument.key()
+        if self.level == "core":
+            del shape["clock_hz"]  # it is software that reports it
+        if self.level != "pins":
+            del shape["cycles_per_bit"]
         if shape.pop("gateware") is None:
             gateware = builds.gateware_sources()
         else:
