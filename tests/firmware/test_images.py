@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.cores import SMALL
 
 from spiketwin.firmware.board import board
 from spiketwin.firmware.build import Build, build
@@ -24,11 +25,6 @@ from spiketwin.host.cli import main
 from spiketwin.host.errors import TargetError
 
 TICKS = 1000
-SMALL = (
-    "tiny,neuron_lanes=1,source_lanes=1,v_width=10,i_syn_width=10,theta_width=8,refrac_width=2,"
-    "event_queue_depth=32,link_slots=2"
-)
-"""Sizes of narrow vectors, which are placed and routed sooner than those of `tiny`."""
 BEGIN = bytes.fromhex("ff0000ff7eaa997e")
 
 

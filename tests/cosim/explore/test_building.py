@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.cores import SMALL
 
 from spiketwin.cosim.explore import building
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
@@ -132,11 +133,12 @@ def test_what_cannot_be_built_is_refused_before_the_search(network: Path, tools:
 @pytest.mark.board
 @pytest.mark.bulk
 def test_a_small_core_is_built(network: Path) -> None:
-    varied = ("--vary", "board=ice40_hx8k_b_evn", "--vary", "lanes=2", "--vary", "neuron_lanes=1")
-    small = ("--vary", "source_lanes=1", "--vary", "learning=0", "--vary", "event_queue_depth=64")
-    # With these it is the core that is turned back into logic (test_images), and built once.
-    shared = ("--vary", "spike_queue_depth=128", "--vary", "clock=48M")
-    status, said, found = explored(network, *varied, *small, *shared)
+    # It is the core of tests/firmware/test_images.py, and built once.
+    sizes = f"{SMALL.removeprefix('tiny,')},lanes=2,spike_queue_depth=128,learning=0"
+    varied = [
+        f"--vary={size}" for size in (*sizes.split(","), "board=ice40_hx8k_b_evn", "clock=48M")
+    ]
+    status, said, found = explored(network, *varied)
     assert status == 0, said
     (trial,) = found["trials"]
     built = trial["built"]
