@@ -3,6 +3,7 @@
 All cells of a test stand on one bench with the same inputs; each has a reference in Python.
 """
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from spiketwin.cosim.netlist import mapping
-from spiketwin.cosim.rtl import toolchain
+from spiketwin.cosim.rtl import compiling, toolchain
+from spiketwin.hdl import builds
 
 CYCLES = 3000
 
@@ -35,10 +37,10 @@ class Cell(NamedTuple):
 
 
 MAIN = """
-#include "Vbench.h"
+#include "Vcore.h"
 int main() {
     VerilatedContext context;
-    Vbench bench{&context};
+    Vcore bench{&context};
     bench.eval();
     while (!context.gotFinish()) {
         bench.clk = !bench.clk;
@@ -62,16 +64,33 @@ READER = """
 """
 
 
-def verilate(folder: Path, family: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Verilator on our models of a family and on `bench.v`."""
-    command = [
+def verilator(family: str, *arguments: str) -> list[str]:
+    """Return the command that reads `bench.v` and our models of a family."""
+    return [
         "verilator", *arguments, "--top-module", "bench", "-Wno-lint", "-Wno-MULTIDRIVEN",
         *map(str, mapping.sources(family)), "bench.v",
     ]  # fmt: skip
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | toolchain.environment(), timeout=300, check=False,
-        capture_output=True, text=True,
-    )  # fmt: skip
+
+
+def built(family: str, bench: str) -> Path:
+    """Return the program that simulates a bench with cells of a family, building it once."""
+    sources = [bench, MAIN, *(file.read_text() for file in mapping.sources(family))]
+    key = [toolchain.versions(), Path(compiling.__file__).read_text(), *sources]
+
+    def build(folder: Path) -> None:
+        environment, log, objects = toolchain.environment(), folder / "log", folder / "objects"
+        (folder / "bench.v").write_text(bench)
+        command = verilator(family, "--cc", "--prefix", compiling.PREFIX, "-Mdir", "objects")
+        builds.run_tool("building cells", command, log, environment=environment, folder=folder)
+        (objects / "main.cpp").write_text(MAIN)
+        program = compiling.Kind((), ("-pthread",))
+        compiling.Compiler(
+            what="building cells", kind=program, waves=False, options=(),
+            environment=environment, log=log,
+        ).link(objects, folder / "bench")  # fmt: skip
+
+    digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
+    return builds.built_once("cells", digest, build) / "bench"
 
 
 def compare(
@@ -92,8 +111,6 @@ def compare(
         lines.append(cell.verilog.replace("$OUT", f"out[{offset} +: {cell.width}]"))
         offset += cell.width
     lines.insert(2, f"wire [{offset - 1}:0] out;")
-    (folder / "bench.v").write_text("\n".join([*lines, READER, "endmodule\n"]))
-    (folder / "main.cpp").write_text(MAIN)
     with (folder / "in.hex").open("w") as file:
         for stimulus in stimuli:
             packed = offset = 0
@@ -101,9 +118,8 @@ def compare(
                 packed |= stimulus[name] << offset
                 offset += width
             file.write(f"{packed:x}\n")
-    done = verilate(folder, family, "--cc", "--exe", "--build", "-j", "2", "main.cpp")
-    assert done.returncode == 0, done.stderr
-    subprocess.run(["obj_dir/Vbench"], cwd=folder, check=True, timeout=300)
+    program = built(family, "\n".join([*lines, READER, "endmodule\n"]))
+    subprocess.run([program], cwd=folder, check=True, timeout=300)
     outputs = [int(line, 16) for line in (folder / "out.hex").read_text().split()]
     assert len(outputs) == len(stimuli)
     for cycle, (stimulus, output) in enumerate(zip(stimuli, outputs, strict=True)):
@@ -116,7 +132,10 @@ def compare(
 def refused(folder: Path, family: str, verilog: str) -> str:
     """What Verilator says of a cell that it must not build."""
     (folder / "bench.v").write_text(f"module bench(input clk); {verilog} endmodule\n")
-    done = verilate(folder, family, "--lint-only")
+    done = subprocess.run(
+        verilator(family, "--lint-only"), cwd=folder, env=os.environ | toolchain.environment(),
+        timeout=300, check=False, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode != 0
     return done.stderr
 
