@@ -9,6 +9,7 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from support.gateware import simulate
+from support.rungs import bulk_but
 
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.core import access, core, neurons
@@ -24,6 +25,7 @@ from spiketwin.hdl.spec.variables import ARRAYS, Per
 pytestmark = pytest.mark.rtl
 
 SIZES = ["tiny", "tiny,learning=0", "up5k"]
+OPTIONS = "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2,decay_shift=1,receptors=2"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -43,7 +45,7 @@ def test_every_array_of_the_table_has_a_memory(size: str) -> None:
 
 @pytest.mark.parametrize(
     "size",
-    [*SIZES, "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2,decay_shift=1,receptors=2"],
+    bulk_but({"tiny", OPTIONS}, [*SIZES, OPTIONS]),
 )
 def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     """A unit called as a signal beside it would get a number, and not be found in waves."""
@@ -52,7 +54,9 @@ def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     assert not [name for name in modules if "$" in name]
 
 
-@pytest.mark.parametrize("size", ["tiny", "tiny,n_projections=2,weight_depth=64,digest_rounds=1"])
+@pytest.mark.parametrize(
+    "size", bulk_but({"tiny"}, ["tiny", "tiny,n_projections=2,weight_depth=64,digest_rounds=1"])
+)
 def test_nothing_of_bias_events_is_built_unless_it_is_asked_for(size: str) -> None:
     names = {"is_bias", "bias_due", "biases_over", "take_bias_stb", "at_bias", "bias_stb"}
     without, built = (
