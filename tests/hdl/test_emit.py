@@ -97,6 +97,7 @@ def test_memories_begin_in_verilog_with_what_amaranth_gives_them(tmp_path: Path)
     assert {"0", "1"} == set("".join(value.partition("'")[2] for value in of_verilog))
 
 
+@pytest.mark.bulk
 def test_two_cores_of_different_sizes_live_in_one_design_without_a_word(tmp_path: Path) -> None:
     texts = {
         "a": emit.verilog("PinsTop", TINY, prefix="a_"),

@@ -432,7 +432,13 @@ def test_a_missing_compiler_ends_every_command_alike(
     assert "sudo apt-get install g++ make" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["doctor"], ["selftest", *TINY, "--networks", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["doctor"], marks=pytest.mark.bulk),
+        ["selftest", *TINY, "--networks", "1"],
+    ],
+)
 def test_a_terminal_that_knows_only_ascii_is_enough(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from spiketwin.host.cli import main; main()", *arguments],

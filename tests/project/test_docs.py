@@ -79,6 +79,7 @@ def test_a_stale_table_is_seen(generate: ModuleType) -> None:
     assert generate.refreshed(page.replace("`SET_BAUD`", "`SET_RATE`")) == page
 
 
+@pytest.mark.bulk
 def test_a_parameter_that_is_added_changes_one_page(tmp_path: Path) -> None:
     """In a copy of the sources a neuron has one more, by the recipe of CONTRIBUTING.md."""
     copies = [shutil.copytree(ROOT / name, tmp_path / name) for name in ("hdl", "host")]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from sklearn.datasets import load_digits
 from support.rungs import bulk_but
 
 from spiketwin.cosim.commands import demo as demo_command
@@ -73,6 +72,8 @@ def test_the_teacher_says_the_label_and_changes_nothing_else(digits: Digits) -> 
 
 
 def test_the_halves_are_the_first_898_images_and_the_last_899(digits: Digits) -> None:
+    from sklearn.datasets import load_digits  # only here, as it takes long to import
+
     pixels, labels = load_digits(return_X_y=True)
     assert (len(digits.train), len(digits.test)) == (898, 899)
     np.testing.assert_array_equal(digits.train.pixels, pixels[:898])

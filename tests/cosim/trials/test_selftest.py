@@ -446,7 +446,7 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
     "url",
     [
         "rtl:",
-        "rtl:?level=pins&clock=12000000",
+        pytest.param("rtl:?level=pins&clock=12000000", marks=pytest.mark.bulk),
         "rtl:?level=core",
         "rtl+pty:?level=bytes",
         "netlist:",
