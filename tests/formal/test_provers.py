@@ -7,7 +7,7 @@ from amaranth.hdl import Mux, Signal
 from support.benches import Bench
 from support.provers import Empty, Refuted, Undecided, prove, prove_by_induction
 
-PROVERS = [prove, lambda bench: prove_by_induction(bench, 4)]
+PROVERS: list[Callable[[Bench], None]] = [prove, lambda bench: prove_by_induction(bench, 4)]
 
 
 def counter(most: int, impossible: bool = False) -> Bench:
@@ -29,12 +29,15 @@ def test_what_holds_is_proved(prover: Callable[[Bench], None]) -> None:
 
 @pytest.mark.parametrize("most", [0, 2])
 def test_what_does_not_hold_is_told(most: int) -> None:
-    with pytest.raises(Refuted) as refuted:
-        prove(counter(most))
-    first, *rows = str(refuted.value).splitlines()
-    assert first == f"stays_below: does not hold in cycle {most + 1}"
-    told = {row.split()[0]: row.split()[1:] for row in rows}
-    assert told["counted"] == [str(k) for k in range(most + 2)]
+    for prover in PROVERS:
+        with pytest.raises(Refuted) as refuted:
+            prover(counter(most))
+        first, *rows = str(refuted.value).splitlines()
+        assert first == f"stays_below: does not hold in cycle {most + 1}"
+        told = {row.split()[0]: row.split()[1:] for row in rows}
+        assert told["counted"] == [str(k) for k in range(most + 2)]
+    with pytest.raises(Refuted, match="cycle 0"):  # which never holds, so that nothing precedes it
+        prove_by_induction(counter(-1), most + 1)
 
 
 def test_what_does_not_follow_is_no_proof() -> None:

@@ -1,5 +1,8 @@
 """Benches of proofs: a component with free inputs, and what has to hold of it in every cycle."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from amaranth.back.rtlil import convert
@@ -130,8 +133,19 @@ class Bench:
         self.m.d.comb += Assert(Cat(*self.checks.values()).all(), "checked")
         outputs = [s for s in self.shown.values() if not s.name.startswith("free_")]
         ports = [*self._inputs, *outputs]
-        self._text = convert(self.m, ports=ports, name=TOP, emit_src=False)
+        with _without_collection():
+            self._text = convert(self.m, ports=ports, name=TOP, emit_src=False)
         return self._text
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Search for no garbage: little of what elaboration makes is any before its end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def implies(condition: Any, consequence: Any) -> Value:
