@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any, ClassVar, Final
 
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
+from cocotb.triggers import FallingEdge, RisingEdge, SimTimeoutError, Timer, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
+from spiketwin.cosim.testbenches.signals import Element, Memory, number
 from spiketwin.hdl.spec import arithmetic, schedule, variables
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.oracle import Oracle, TickResult
@@ -94,6 +96,7 @@ class CoreDriver:
         self.dut = dut
         self.params = params
         self.formats = space_formats(params)
+        self._registers = registers(params)
         self._written = {
             v.name: self.formats[v.space]
             for v in variables.ARRAYS
@@ -103,14 +106,16 @@ class CoreDriver:
         self.scoreboard = Scoreboard(seed)
         self.rng = random.Random(seed)
         self.total_cycles = 0
-        self._memories = self._find_memories()
+        self._weights = [[0] * params.n_neurons for _ in range(params.n_sources)]
+        self._flags = [[0] * params.n_neurons for _ in range(params.n_sources)]
+        self._vectors, self._banks = self._find_memories()
 
     async def start(self) -> None:
         """Start the clock, with random contents in single-port memories, and wait until idle."""
         if self.params.single_port_weights:
             bits = self.params.weights_per_word * (self.params.weight_width + self.params.learning)
-            for bank in range(self.params.lanes):
-                for word in self._memories[f"bank_{bank}"]:
+            for bank in self._banks:
+                for word in bank.words:
                     word.value = self.rng.getrandbits(bits)
         for name in (
             "rst", "memory_valid", "events_valid", "words_ready", "run_until", "set_tick_stb",
@@ -119,11 +124,16 @@ class CoreDriver:
             getattr(self.dut, name).value = 0
         Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
         await self.cycles(2)
-        if not int(self.dut.idle.value):
+        if not number(self.dut.idle):
             await self._idle(4 * self.params.bank_depth)
 
     async def cycles(self, count: int) -> None:
         """Let so many cycles pass, and return at a falling edge, as every method here does."""
+        if count > 3:
+            # The last of them begins while the clock is high, wherever this was called.
+            await FallingEdge(self.dut.clk)
+            await Timer((count - 2) * CYCLE + CYCLE // 2, "step")
+            count = 1
         for _ in range(count):
             await FallingEdge(self.dut.clk)
 
@@ -132,15 +142,21 @@ class CoreDriver:
     async def access(self, space: Space, row: int, column: int, value: int | None = None) -> int:
         """Write one element if a value is given, else read it; return the element."""
         dut = self.dut
+        done = number(dut.memory_done)
         dut.memory_space.value = int(space)
         dut.memory_row.value = row
         dut.memory_column.value = column
         dut.memory_write.value = value is not None
         dut.memory_w_data.value = (value or 0) & 0xFFFFFFFF
         dut.memory_valid.value = 1
-        await with_timeout(RisingEdge(dut.memory_done), _ACCESS_CYCLES * CYCLE, "step")
-        await FallingEdge(dut.clk)
-        raw = int(dut.memory_r_data.value)
+        for _ in range(_ACCESS_CYCLES):
+            await FallingEdge(dut.clk)
+            before, done = done, number(dut.memory_done)
+            if done > before:
+                break
+        else:
+            raise SimTimeoutError
+        raw = number(dut.memory_r_data)
         # Otherwise the next request would begin in the cycle that ends this one.
         dut.memory_valid.value = 0
         await FallingEdge(dut.clk)
@@ -189,7 +205,7 @@ class CoreDriver:
 
         What profiles hold is written to all of them.
         """
-        for address, register in enumerate(registers(self.params)):
+        for address, register in enumerate(self._registers):
             if register.name in values:
                 value = values[register.name]
                 await self.access(Space.REGISTER, 0, address, value)
@@ -224,12 +240,12 @@ class CoreDriver:
         self.dut.clear_stb.value = 1
         await FallingEdge(self.dut.clk)
         self.dut.clear_stb.value = 0
-        if int(self.dut.reset_stb.value):
+        if number(self.dut.reset_stb):
             self.dut.reset_stb.value = 0
             # Together with the tick, or the core would run on to the old value.
             self.dut.run_until.value = 0
-        if not int(self.dut.idle.value):
-            await self._idle(max(self.params.n_sources, len(registers(self.params))) + 8)
+        if not number(self.dut.idle):
+            await self._idle(max(self.params.n_sources, len(self._registers)) + 8)
         self.oracle.clear(mask)
 
     async def reset(self) -> None:
@@ -262,7 +278,7 @@ class CoreDriver:
             dut.events_payload.value = payload
             dut.events_valid.value = 1
             for _ in range(_ACCESS_CYCLES):
-                ready = int(dut.events_ready.value)
+                ready = number(dut.events_ready)
                 await FallingEdge(dut.clk)
                 if ready:
                     break
@@ -273,8 +289,8 @@ class CoreDriver:
         words: list[int] = []
         dut = self.dut
         await self.cycles(_WORD_CYCLES)
-        while (count is None or len(words) < count) and int(dut.words_valid.value):
-            words.append(int(dut.words_payload.value))
+        while (count is None or len(words) < count) and number(dut.words_valid):
+            words.append(number(dut.words_payload))
             dut.words_ready.value = 1
             await FallingEdge(dut.clk)
         dut.words_ready.value = 0
@@ -372,10 +388,10 @@ class CoreDriver:
             ("cycles", self.total_cycles),
             ("pending_groups", len(groups)),
         ):
-            check.check(name, int(getattr(self.dut, name).value), expected)
+            check.check(name, number(getattr(self.dut, name)), expected)
         if self.params.saturation_counters:
             for name, expected in self.oracle.saturations.items():
-                check.check(name, int(getattr(self.dut, name).value), expected)
+                check.check(name, number(getattr(self.dut, name)), expected)
 
     async def compare_through_port(self) -> None:
         """Compare every element of every space, as the link reads it."""
@@ -398,49 +414,61 @@ class CoreDriver:
 
     def peek(self, name: str) -> list[int]:
         """Read a vector of state or parameters straight from its memory."""
-        fmt = self.formats[Space[name.upper()]]
-        words = self._memories[name]
-        lanes = max(1, fmt.columns // len(words))  # no memory has a single word
-        mask, sign = (1 << fmt.width) - 1, 1 << (fmt.width - 1) if fmt.signed else 0
-        values = []
-        for handle in words:
-            word = int(handle.value)
-            for lane in range(lanes):
-                values.append(((word >> lane * fmt.width & mask) ^ sign) - sign)
-        return values[: fmt.columns]
+        memory, values = self._vectors[name]
+        memory.read()
+        return values[: self.formats[Space[name.upper()]].columns]
 
     def peek_synapses(self) -> tuple[list[list[int]], list[list[bool]]]:
         """Read all weights and flags straight from the banks."""
-        p = self.params
-        banks = [
-            [int(word.value) for word in self._memories[f"bank_{bank}"]] for bank in range(p.lanes)
-        ]
-        width = p.weight_width + p.learning
-        sign = 1 << (p.weight_width - 1)
+        for bank in self._banks:
+            bank.read()
+        return [row.copy() for row in self._weights], [[*map(bool, row)] for row in self._flags]
 
-        def synapse(i: int, j: int) -> int:
-            word, part = divmod(j // p.lanes, p.weights_per_word)
-            return banks[(i + j) % p.lanes][word * p.n_sources + i] >> part * width
+    def _find_memories(self) -> tuple[dict[str, tuple[Memory, list[int]]], list[Memory]]:
+        """Find the memories of vectors, each with the elements that it reads, and the banks.
 
-        words = [[synapse(i, j) for j in range(p.n_neurons)] for i in range(p.n_sources)]
-        weights = [[((w & (2 * sign - 1)) ^ sign) - sign for w in row] for row in words]
-        return weights, [[bool(w >> p.weight_width & p.learning) for w in row] for row in words]
-
-    def _find_memories(self) -> dict[str, list[Any]]:
-        """Find the memories by their names, which Amaranth makes unique in the Verilog."""
+        They are found by their names, which Amaranth makes unique in the Verilog.
+        """
         scopes = {
             scope._name.strip("\\ ").split("$")[0]: scope
             for scope in self.dut.core
             if isinstance(scope, HierarchyObject)
         }
-        found = {v.name: _words(scopes[v.name].memory) for v in VECTORS if v.space in self.formats}
-        for bank in range(self.params.lanes):
-            found[f"bank_{bank}"] = _words(getattr(scopes["weights"], f"bank_{bank}"))
-        return found
+        vectors = {
+            v.name: _vector(scopes[v.name].memory, self.formats[v.space])
+            for v in VECTORS
+            if v.space in self.formats
+        }
+        arrays = [getattr(scopes["weights"], f"bank_{bank}") for bank in range(self.params.lanes)]
+        return vectors, [*map(Memory, arrays, self._synapses())]
+
+    def _synapses(self) -> list[list[list[Element]]]:
+        """Return the weights and flags that are in each word of each bank."""
+        p = self.params
+        words = p.n_sources * -(-p.n_neurons // (p.lanes * p.weights_per_word))
+        banks: list[list[list[Element]]] = [[[] for _ in range(words)] for _ in range(p.lanes)]
+        for i, j in product(range(p.n_sources), range(p.n_neurons)):
+            word, part = divmod(j // p.lanes, p.weights_per_word)
+            shift = part * (p.weight_width + p.learning)
+            held = banks[(i + j) % p.lanes][word * p.n_sources + i]
+            held.append(Element(self._weights[i], j, shift, p.weight_width, True))
+            if p.learning:
+                held.append(Element(self._flags[i], j, shift + p.weight_width, 1, False))
+        return banks
 
 
-def _words(memory: Any) -> list[Any]:
-    return [memory[place] for place in range(len(memory))]
+def _vector(array: Any, fmt: SpaceFormat) -> tuple[Memory, list[int]]:
+    """Return the memory of a vector, and the elements that it reads."""
+    lanes = max(1, fmt.columns // len(array))  # no memory has a single word
+    values = [0] * (lanes * len(array))
+    elements = [
+        [
+            Element(values, word * lanes + lane, lane * fmt.width, fmt.width, fmt.signed)
+            for lane in range(lanes)
+        ]
+        for word in range(len(array))
+    ]
+    return Memory(array, elements), values
 
 
 class _Named(int):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from xml.etree import ElementTree
 
 from spiketwin.cosim.rtl import compiling, toolchain
@@ -338,20 +341,18 @@ def simulate(
     log, report = results / "simulation.log", results / "results.xml"
     for left in (log, report):
         left.unlink(missing_ok=True)
-    arguments: dict[str, Any] = {
-        "paths": [str(path)] if path else [],
-        "test_module": module,
-        "hdl_toplevel": top, "hdl_toplevel_lang": "verilog", "build_dir": str(folder),
-        "test_dir": str(Path.cwd()), "results_xml": str(report.absolute()), "waves": waves,
-        "test_args": ["--trace-file", str((results / WAVES).absolute())] if waves else [],
-        "test_filter": f"^{re.escape(test)}$", "seed": seed, "extra_env": dict(environment or {}),
+    command = [str(folder / top)]
+    if waves:
+        command += ["--trace", "--trace-file", str((results / WAVES).absolute())]
+    variables = {
+        **(environment or {}), **_environment(params, seed, top), **_embedded(path),
+        "COCOTB_TOPLEVEL": top, "COCOTB_TEST_MODULES": module,
+        "COCOTB_TEST_FILTER": f"^{re.escape(test)}$",
+        "COCOTB_RESULTS_FILE": str(report.absolute()),
     }  # fmt: skip
     died = ""
     try:
-        builds.run_tool(
-            f"the simulation of {test}", _command("simulate"), log,
-            environment=_environment(params, seed, top), stdin=json.dumps(arguments),
-        )  # fmt: skip
+        builds.run_tool(f"the simulation of {test}", command, log, environment=variables)
     except builds.BuildError as error:
         died = str(error).partition(";")[0]
     return _reported(report, log, died or f"there is no test {test}")
@@ -451,16 +452,48 @@ def _environment(params: CoreParams, seed: int, top: str = "") -> dict[str, str]
     variables = {
         PARAMS_VARIABLE: json.dumps(asdict(params)),
         "COCOTB_RANDOM_SEED": str(seed),
-        # cocotb's runner behaves differently if it is called within a test of pytest.
-        "PYTEST_CURRENT_TEST": "",
-        # The runner would otherwise read these settings from the user's environment.
-        "WAVES": "",
-        "GUI": "",
     }
     for level, name in TOP_OF.items():
         if name == top:
             variables[LEVEL_VARIABLE] = level
     return variables
+
+
+def _embedded(path: Path | None) -> dict[str, str]:
+    """Return the variables by which a simulator finds Python, cocotb and modules in a folder.
+
+    They are those that cocotb's runner sets. It would take a process of its own, which imports all
+    of cocotb before the simulator does, and takes longer than a short test.
+    """
+    return {
+        "GPI_USERS": os.environ.get("GPI_USERS", _gpi_users()),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "COCOTB_TRUST_INERTIAL_WRITES": os.environ.get("COCOTB_TRUST_INERTIAL_WRITES", "1"),
+        # The folder comes last, so that no module in it shadows one of the standard library.
+        "PYTHONPATH": os.pathsep.join([*_search_path(), *([str(path)] if path else [])]),
+    }
+
+
+@functools.cache
+def _gpi_users() -> str:
+    """Return what cocotb loads into a simulator: Python as a shared library, and its own entry."""
+    from find_libpython import find_libpython
+
+    python = os.environ.get("LIBPYTHON_LOC") or find_libpython()
+    cocotb = find_spec("cocotb")
+    # Its folder is looked into here, as importing the package takes longer than a short test.
+    places = cocotb.submodule_search_locations if cocotb else None
+    entry = PathFinder.find_spec("simulator", places)
+    if entry is None:
+        raise BenchError("cocotb is damaged, it has no 'simulator': install it anew")
+    return f"{python};{entry.origin},initialize"
+
+
+@functools.cache
+def _search_path() -> list[str]:
+    """Return the folders in which a Python finds modules that was not started in any of them."""
+    command = [sys.executable, "-P", "-c", "import sys; print(*sys.path, sep='\\n')"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
 
 
 @functools.cache
