@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
-from cocotb.triggers import FallingEdge, RisingEdge, SimTimeoutError, Timer, with_timeout
+from cocotb.handle import HierarchyObject, Immediate
+from cocotb.triggers import FallingEdge, RisingEdge, Timer, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
 from spiketwin.cosim.testbenches.signals import Element, Memory, number
@@ -38,6 +38,9 @@ VECTORS: Final = tuple(
 MATRICES: Final = variables.names(v for v in variables.ARRAYS if v.per is Per.SYNAPSE)
 
 _ACCESS_CYCLES: Final = 32
+_Access: TypeAlias = tuple[Space, int, int, int | None]
+"""What is accessed: space, row, column, and the value to write; None to read."""
+
 _WORD_CYCLES: Final = 4
 """Most cycles that it takes to take a word from the queue."""
 
@@ -122,7 +125,7 @@ class CoreDriver:
             "clear_stb", "reset_stb",
         ):  # fmt: skip
             getattr(self.dut, name).value = 0
-        Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
+        Clock(self.dut.clk, CYCLE, "step", impl="gpi", set_action=Immediate).start()
         await self.cycles(2)
         if not number(self.dut.idle):
             await self._idle(4 * self.params.bank_depth)
@@ -141,27 +144,40 @@ class CoreDriver:
 
     async def access(self, space: Space, row: int, column: int, value: int | None = None) -> int:
         """Write one element if a value is given, else read it; return the element."""
-        dut = self.dut
-        done = number(dut.memory_done)
-        dut.memory_space.value = int(space)
-        dut.memory_row.value = row
-        dut.memory_column.value = column
-        dut.memory_write.value = value is not None
-        dut.memory_w_data.value = (value or 0) & 0xFFFFFFFF
-        dut.memory_valid.value = 1
-        for _ in range(_ACCESS_CYCLES):
-            await FallingEdge(dut.clk)
-            before, done = done, number(dut.memory_done)
-            if done > before:
-                break
-        else:
-            raise SimTimeoutError
-        raw = number(dut.memory_r_data)
-        # Otherwise the next request would begin in the cycle that ends this one.
-        dut.memory_valid.value = 0
-        await FallingEdge(dut.clk)
-        signed = space in self.formats and self.formats[space].signed
-        return raw - (1 << 32) if signed and raw >> 31 else raw
+        (element,) = await self._accesses([(space, row, column, value)])
+        return element
+
+    async def _accesses(self, accesses: Sequence[_Access]) -> list[int]:
+        """Write or read elements, as `access` does, one after the other; return them.
+
+        The time that they may take is measured as a whole: to watch over each of them takes longer
+        than the access does.
+        """
+        most_cycles = max(1, len(accesses)) * _ACCESS_CYCLES
+        return await with_timeout(self._access_all(accesses), most_cycles * CYCLE, "step")
+
+    async def _access_all(self, accesses: Sequence[_Access]) -> list[int]:
+        dut, elements = self.dut, []
+        into, valid, read = dut.memory_w_data, dut.memory_valid, dut.memory_r_data
+        done, end = RisingEdge(dut.memory_done), FallingEdge(dut.clk)
+        before = None
+        for space, row, column, value in accesses:
+            if before != (before := (space, row, value is None)):  # seldom, within a vector or row
+                dut.memory_space.value = int(space)
+                dut.memory_row.value = row
+                dut.memory_write.value = value is not None
+            dut.memory_column.value = column
+            into.value = (value or 0) & 0xFFFFFFFF
+            valid.value = 1
+            await done
+            await end
+            raw = number(read)
+            # Otherwise the next request would begin in the cycle that ends this one.
+            valid.value = 0
+            await end
+            signed = space in self.formats and self.formats[space].signed
+            elements.append(raw - (1 << 32) if signed and raw >> 31 else raw)
+        return elements
 
     async def write(self, name: str, values: Sequence[Any]) -> None:
         """Write a vector or matrix to core and oracle; raise `DriverError` if it does not fit."""
@@ -172,9 +188,13 @@ class CoreDriver:
         for columns in rows:
             for value in columns:
                 self._check(name, 0, 0, int(value))
-        for row, columns in enumerate(rows):
-            for column, value in enumerate(columns):
-                await self.access(Space[name.upper()], row, column, int(value))
+        await self._accesses(
+            [
+                (fmt.space, row, column, int(value))
+                for row, columns in enumerate(rows)
+                for column, value in enumerate(columns)
+            ]
+        )
         setattr(self.oracle, name, [list(v) if name in MATRICES else v for v in values])
 
     async def write_element(self, name: str, place: int, value: int) -> None:
@@ -205,13 +225,16 @@ class CoreDriver:
 
         What profiles hold is written to all of them.
         """
-        for address, register in enumerate(self._registers):
-            if register.name in values:
-                value = values[register.name]
-                await self.access(Space.REGISTER, 0, address, value)
-                self.oracle.register[register.name] = value
-                if register.name == "probe_period":
-                    self.oracle.probe_left = 0
+        written = [
+            (address, register.name)
+            for address, register in enumerate(self._registers)
+            if register.name in values
+        ]
+        await self._accesses([(Space.REGISTER, 0, place, values[name]) for place, name in written])
+        for _, name in written:
+            self.oracle.register[name] = values[name]
+            if name == "probe_period":
+                self.oracle.probe_left = 0
         for name, value in values.items():
             if name in self.oracle.profile_table:
                 await self.write_profiles(name, [value] * self.params.n_profiles)
@@ -219,8 +242,9 @@ class CoreDriver:
     async def write_profiles(self, name: str, values: Sequence[int]) -> None:
         """Write what each profile holds of this name."""
         place = list(self.oracle.profile_table).index(name)
-        for profile, value in enumerate(values):
-            await self.access(Space.PROFILE_TABLE, profile, place, value)
+        await self._accesses(
+            [(Space.PROFILE_TABLE, profile, place, value) for profile, value in enumerate(values)]
+        )
         self.oracle.profile_table[name] = list(values)
 
     async def write_pending(self, neurons: Iterable[int]) -> None:
@@ -230,8 +254,12 @@ class CoreDriver:
         for neuron in fired:
             group, lane = divmod(neuron, self.params.neuron_lanes)
             masks[group] = masks.get(group, 0) | 1 << lane
-        for place, (group, mask) in enumerate(masks.items()):
-            await self.access(Space.PENDING, 0, place, group << PENDING_MASK_BITS | mask)
+        await self._accesses(
+            [
+                (Space.PENDING, 0, place, group << PENDING_MASK_BITS | mask)
+                for place, (group, mask) in enumerate(masks.items())
+            ]
+        )
         self.oracle.pending = fired
 
     async def clear(self, mask: ClearMask) -> None:
@@ -406,11 +434,11 @@ class CoreDriver:
             else:
                 values = getattr(self.oracle, name)
                 expected = values if name in MATRICES else [values]
-            for row in range(fmt.rows):
-                for column in range(fmt.columns):
-                    want = expected[row][column] & 0xFFFFFFFF
-                    got = await self.access(space, row, column) & 0xFFFFFFFF
-                    self.scoreboard.check(f"{name} read", got, want, f"({row}, {column})")
+            places = [*product(range(fmt.rows), range(fmt.columns))]
+            read = await self._accesses([(space, *place, None) for place in places])
+            for place, got in zip(places, read, strict=True):
+                want = expected[place[0]][place[1]] & 0xFFFFFFFF
+                self.scoreboard.check(f"{name} read", got & 0xFFFFFFFF, want, str(place))
 
     def peek(self, name: str) -> list[int]:
         """Read a vector of state or parameters straight from its memory."""
