@@ -128,10 +128,10 @@ def test_a_test_that_fails_is_told_in_our_words_first(bench: Path, tmp_path: Pat
 def test_tests_in_plain_cocotb_are_run_each_from_power_up(tmp_path: Path) -> None:
     path, junit = tmp_path / "plain_of_mine.py", tmp_path / "results.xml"
     path.write_text(PLAIN)
-    done = testbench(path, "--level", "bytes", "--junit", junit)
+    done = testbench(path, "--level", "core", "--junit", junit)
     assert done.exit_code == 1
     assert "2 passed, 2 failed, 1 skipped" in done.output
-    assert "AttributeError: BytesTop contains no child object named no_such_port" in done.output
+    assert "AttributeError: CoreTop contains no child object named no_such_port" in done.output
     assert "takes_the_simulator_with_it ended with status" in done.output
     (suite,) = ElementTree.parse(junit).getroot()
     counts = [suite.get(name) for name in ("tests", "failures", "skipped")]

@@ -104,8 +104,8 @@ class LinkDriver(ABC):
         self.scoreboard.check(f"bytes of the answer to {what}", len(got), len(expected))
 
     async def run_over(self, ticks: int) -> None:
-        """Let the time of so many ticks pass, or less: until none ends in the time of the longest."""
-        p, tick = self.params, self.dut.device.core.tick
+        """Let the time of so many ticks pass, or less: until none ends in that of the longest."""
+        p, tick = self.params, self.dut.device.core.controller.tick
         longest = schedule.most_cycles(p, repeats=p.event_queue_depth)
         for _ in range(ticks):
             before = number(tick)

@@ -214,6 +214,7 @@ def simulator(
         digest.update(hashlib.sha256(source.read_bytes()).digest())
 
     def build(folder: Path) -> None:
+        toolchain.environment()  # before all else, as it tells what is missing
         report(f"building the simulator of {top} (once, takes up to a minute)")
         source = folder / "top.v"
         text = emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD)
@@ -493,7 +494,7 @@ def _gpi_users() -> str:
 def _search_path() -> list[str]:
     """Return the folders in which a Python finds modules that was not started in any of them."""
     command = [sys.executable, "-P", "-c", "import sys; print(*sys.path, sep='\\n')"]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+    return subprocess.check_output(command, text=True).splitlines()
 
 
 @functools.cache
