@@ -566,7 +566,8 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
         left = sum(when > tick for when, _ in events) + (len(biases[1]) if tick < 1 else 0)
         core.scoreboard.check("events queued", int(core.dut.event_level.value), left)
         results.append(expected)
-    check_lively(core, results)
+    # So few ticks that their share of spikes tells nothing.
+    core.scoreboard.check("some neuron fired", int(any(r.spikes for r in results)), 1)
 
 
 # --- real time ---------------------------------------------------------------------------------
