@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any, ClassVar, Final, TypeAlias
 
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject, Immediate
+from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, Timer, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
@@ -125,7 +125,7 @@ class CoreDriver:
             "clear_stb", "reset_stb",
         ):  # fmt: skip
             getattr(self.dut, name).value = 0
-        Clock(self.dut.clk, CYCLE, "step", impl="gpi", set_action=Immediate).start()
+        Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
         await self.cycles(2)
         if not number(self.dut.idle):
             await self._idle(4 * self.params.bank_depth)

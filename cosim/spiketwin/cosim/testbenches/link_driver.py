@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Final
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.handle import Immediate
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from spiketwin.cosim.model.device import ModelDevice
@@ -56,7 +55,7 @@ class LinkDriver(ABC):
         """Start the clock, let the reset of power-up pass, and listen."""
         self.dut.rst.value = 0
         self._quiet()
-        Clock(self.dut.clk, CYCLE, "step", impl="gpi", set_action=Immediate).start()
+        Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
         await self.cycles(4)
         cocotb.start_soon(self._listen())
 
