@@ -217,11 +217,11 @@ def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) 
     netlist = library(Design(params=params, family=family)).with_name("netlist.v")
     assert f"\n  {memory} " in netlist.read_text()
     with twins(params, seed=0, other=f"netlist:?family={family}") as pair:
-        # Through a link all of its weights take longer than the run, so they are read once. That
-        # a netlist does right whatever it is set to is shown of a small one.
         pair.both("program", Network.random(params.n_axons, params.n_neurons, seed=0))
-        pair.run(360, 0.03)
-        assert pair.spikes > 1_000
+        pair.run(300, 0.03)
+        assert pair.spikes > 500
+        pair.wild()
+        pair.run(60, 0.03)
 
 
 @pytest.mark.rtl

@@ -25,7 +25,7 @@ from spiketwin.hdl.spec.variables import ARRAYS, Per
 pytestmark = pytest.mark.rtl
 
 SIZES = ["tiny", "tiny,learning=0", "up5k"]
-OPTIONS = "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2,decay_shift=1,receptors=2"
+MANY = "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2,decay_shift=1,receptors=2"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -45,7 +45,7 @@ def test_every_array_of_the_table_has_a_memory(size: str) -> None:
 
 @pytest.mark.parametrize(
     "size",
-    bulk_but({"tiny", OPTIONS}, [*SIZES, OPTIONS]),
+    bulk_but({"tiny", MANY}, [*SIZES, MANY]),
 )
 def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     """A unit called as a signal beside it would get a number, and not be found in waves."""

@@ -191,20 +191,25 @@ def _library(component: Any) -> Path:
     digest = hashlib.sha256("\0".join(sources).encode()).hexdigest()[:16]
 
     def build(folder: Path) -> None:
-        environment, log = toolchain.environment(), folder / "build.log"
-        objects = folder / "objects"
-        source = folder / "component.v"
-        source.write_text(text)
+        (folder / "component.v").write_text(text)
         command = [
-            "verilator", "--cc", "--prefix", compiling.PREFIX, "-O3", "--x-assign", "fast",
-            "-Wno-WIDTH", "-Wno-CASEINCOMPLETE", "--top-module", _TOP, "-Mdir", str(objects),
-            str(source),
+            "verilator", "-O3", "--x-assign", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
+            "--top-module", _TOP, "component.v",
         ]  # fmt: skip
-        builds.run_tool("building a component", command, log, environment=environment)
-        (objects / "harness.cpp").write_text(harness)
-        compiling.Compiler(
-            what="building a component", kind=compiling.LIBRARY, waves=False, options=(),
-            environment=environment, log=log,
-        ).link(objects, folder / _LIBRARY)  # fmt: skip
+        compiled(folder, command, harness, compiling.LIBRARY, _LIBRARY)
 
     return builds.built_once("component", digest, build) / _LIBRARY
+
+
+def compiled(
+    folder: Path, command: list[str], harness: str, kind: compiling.Kind, result: str
+) -> None:
+    """Compile what a command of Verilator reads in a folder, and a harness, to a file in it."""
+    what, log, environment = "building for a test", folder / "build.log", toolchain.environment()
+    model = [*command, "--cc", "--prefix", compiling.PREFIX, "-Mdir", "objects"]
+    builds.run_tool(what, model, log, environment=environment, folder=folder)
+    objects = folder / "objects"
+    (objects / "harness.cpp").write_text(harness)
+    compiling.Compiler(
+        what=what, kind=kind, waves=False, options=(), environment=environment, log=log
+    ).link(objects, folder / result)

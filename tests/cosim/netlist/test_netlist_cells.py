@@ -13,6 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
+from support.verilated import compiled
 
 from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import compiling, toolchain
@@ -78,16 +79,8 @@ def built(family: str, bench: str) -> Path:
     key = [toolchain.versions(), Path(compiling.__file__).read_text(), *sources]
 
     def build(folder: Path) -> None:
-        environment, log, objects = toolchain.environment(), folder / "log", folder / "objects"
         (folder / "bench.v").write_text(bench)
-        command = verilator(family, "--cc", "--prefix", compiling.PREFIX, "-Mdir", "objects")
-        builds.run_tool("building cells", command, log, environment=environment, folder=folder)
-        (objects / "main.cpp").write_text(MAIN)
-        program = compiling.Kind((), ("-pthread",))
-        compiling.Compiler(
-            what="building cells", kind=program, waves=False, options=(),
-            environment=environment, log=log,
-        ).link(objects, folder / "bench")  # fmt: skip
+        compiled(folder, verilator(family), MAIN, compiling.Kind((), ("-pthread",)), "bench")
 
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
     return builds.built_once("cells", digest, build) / "bench"
