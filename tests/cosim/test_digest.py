@@ -22,7 +22,7 @@ from spiketwin.hdl.spec.registers import Space, registers, space_formats
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit
 
-TINY = preset("tiny,digest_rounds=3")
+TINY = preset(OPTIONS)
 TICKS = 300
 
 
@@ -88,7 +88,7 @@ def test_it_is_the_exclusive_or_of_a_code_for_all_that_a_tick_writes() -> None:
 
 
 def test_it_has_a_code_for_each_bias_event() -> None:
-    core = Oracle(replace(TINY, bias_events=True))
+    core = Oracle(TINY)
     core.threshold, core.register["v_floor"] = [30_000] * 8, 1  # v is 1 whatever the bias
     core.step([])
     quiet = core.digest
@@ -116,7 +116,7 @@ def twins(params: CoreParams, *urls: str) -> Iterator[list[Core]]:
 @pytest.mark.rtl
 def test_it_costs_no_cycle_and_goes_when_it_is_not_asked_for() -> None:
     net = Network.random(8, 8, seed=5)
-    with twins(preset(OPTIONS), "rtl:") as cores:
+    with twins(TINY, "rtl:") as cores:
         runs = []
         for core in cores:
             for digests in (False, True, False):

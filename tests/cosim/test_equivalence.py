@@ -203,25 +203,34 @@ def test_so_are_all_options_of_a_core_together() -> None:
         assert pair.spikes > 150
 
 
-@pytest.mark.bulk
-@pytest.mark.parametrize(
-    ("family", "params", "memory"),
-    [
-        ("ecp5", SIZES["digits"], "DP16KD"),
-        ("ice40", SPRAM, "SB_SPRAM256KA"),
-    ],
-    ids=["ecp5", "ice40"],
-)
-@pytest.mark.netlist
-def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) -> None:
+@contextmanager
+def netlist_twins(family: str, params: CoreParams, memory: str) -> Iterator[Twins]:
+    """Twins of a netlist in which a kind of memory holds the weights."""
     netlist = library(Design(params=params, family=family)).with_name("netlist.v")
     assert f"\n  {memory} " in netlist.read_text()
     with twins(params, seed=0, other=f"netlist:?family={family}") as pair:
-        pair.both("program", Network.random(params.n_axons, params.n_neurons, seed=0))
+        yield pair
+
+
+@pytest.mark.netlist
+@pytest.mark.bulk
+def test_the_netlist_of_large_memories_is_equal_too() -> None:
+    with netlist_twins("ice40", SPRAM, "SB_SPRAM256KA") as pair:
+        pair.both("program", Network.random(SPRAM.n_axons, SPRAM.n_neurons, seed=0))
         pair.run(300, 0.03)
         assert pair.spikes > 500
         pair.wild()
         pair.run(60, 0.03)
+
+
+@pytest.mark.netlist
+@pytest.mark.bulk
+def test_the_netlist_of_the_demo_is_equal_with_anything_in_it() -> None:
+    """It learns its digits in tests/cosim/netlist/test_netlist.py."""
+    with netlist_twins("ecp5", SIZES["digits"], "DP16KD") as pair:
+        pair.wild()
+        pair.run(360, 0.03)
+        assert pair.spikes > 500
 
 
 @pytest.mark.rtl

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.ideal import Ideal
+from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Network, connect
 from spiketwin.host.cli import main
@@ -50,7 +51,7 @@ def fired(net: Network, url: str = "model:", ticks: int = 20, **sizes: Any) -> l
 @pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
 def test_a_core_is_programmed_with_it_and_clear_loses_it(url: str) -> None:
     net = of_populations()
-    with connect(url, params=net.core_params()) as core:
+    with connect(url, params=CORES["roomy"]) as core:
         core.program(net)
         state = core.read_state()
         for name, values in {"refrac_count": [0, 1, 2, 3, 4, 0, 9], "v": [-300] * 7}.items():

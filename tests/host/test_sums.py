@@ -274,12 +274,13 @@ def test_every_kind_is_counted_where_it_happens(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", bulk_but(["model:"], ["model:", "rtl:"]))
-@pytest.mark.parametrize("sizes", ["tiny", "tiny,weight_width=7,single_port_weights=1"])
+@pytest.mark.parametrize(
+    "sizes", [OPTIONS, "tiny,weight_width=7,single_port_weights=1,saturation_counters=1"]
+)
 def test_a_step_that_a_bound_cuts_short_is_counted_once(url: str, sizes: str) -> None:
-    params = preset(f"{sizes},saturation_counters=1")
     net = tiny(weights=10, plastic=True, w_min=0, w_max=12, learn_pre=True, learn_post=True)
     net.plastic[:, 0] = False
-    with connect(url, params=params) as core:
+    with connect(url, params=sizes) as core:
         core.program(net)
         core.write_registers(pre_offset=2 << 16)
         assert core.run([(0, 0)], 1).saturations == NOTHING  # up to the bound, and no further

@@ -100,27 +100,29 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(tmp_path_factory.mktemp("machines"))
 
 
-@pytest.fixture(scope="module")
-def library(checkout: Checkout) -> Path:
-    """The RTL, built by this checkout; this takes half a minute."""
+@pytest.mark.bulk
+def test_a_checkout_in_a_path_with_blanks_and_brackets_builds_for_all_who_run_it(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    """One test, as processes that each ran a part of it would each build the RTL."""
     done = checkout.run(EQUAL)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("building the RTL") == 1
-    return Path(done.stdout.strip())
+    library = Path(done.stdout.strip())
+    is_where_it_is_built(library, checkout)
+    may_be_read_by_others(library)
+    is_used_without_a_compiler(library, checkout, tmp_path)
+    is_used_without_a_home_and_a_folder_to_write_to(library, checkout)
 
 
-@pytest.mark.bulk
-def test_a_checkout_in_a_path_with_blanks_and_brackets_builds(
-    checkout: Checkout, library: Path
-) -> None:
+def is_where_it_is_built(library: Path, checkout: Checkout) -> None:
     assert library.is_relative_to(checkout.builds)
     assert sorted(path.name for path in library.parent.parent.iterdir()) == [
         library.parent.name, f"{library.parent.name}.lock",
     ]  # fmt: skip
 
 
-@pytest.mark.bulk
-def test_what_is_built_may_be_read_by_others(library: Path) -> None:
+def may_be_read_by_others(library: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     for path in (library.parent, *library.parent.rglob("*")):
@@ -128,19 +130,13 @@ def test_what_is_built_may_be_read_by_others(library: Path) -> None:
         assert path.stat().st_mode & wanted == wanted & ~mask, path
 
 
-@pytest.mark.bulk
-def test_what_is_built_is_used_without_a_compiler(
-    checkout: Checkout, library: Path, tmp_path: Path
-) -> None:
-    done = checkout.run(EQUAL, PATH=str(tmp_path))
+def is_used_without_a_compiler(library: Path, checkout: Checkout, empty: Path) -> None:
+    done = checkout.run(EQUAL, PATH=str(empty))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(library)
 
 
-@pytest.mark.bulk
-def test_without_a_home_and_a_folder_to_write_to_everything_runs(
-    checkout: Checkout, library: Path
-) -> None:
+def is_used_without_a_home_and_a_folder_to_write_to(library: Path, checkout: Checkout) -> None:
     locked = (checkout.builds, checkout.builds / "rtl", checkout.builds / "numba")
     for folder in locked:
         folder.chmod(0o555)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import serial
 from click.testing import CliRunner, Result
+from support.cores import OPTIONS
 from support.rungs import bulk_but
 
 from spiketwin.cosim.compare.accuracy import in_open_loop, limits
@@ -746,9 +747,8 @@ def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
 
     broken(20, garble)
     vcd = net.with_name("waves.vcd")
-    sizes = "tiny,digest_rounds=1"
-    faulty = f"faulty://?params={sizes}"
-    done = spiketwin(net, "--on", faulty, "--on", "rtl:", "--params", sizes, "--waves", vcd)
+    faulty = f"faulty://?params={OPTIONS}"
+    done = spiketwin(net, "--on", faulty, "--on", "rtl:", "--params", OPTIONS, "--waves", vcd)
     assert done.exit_code == 1, done.output
     assert ": digest is " in done.output
     shown = vcd.with_suffix(".gtkw").read_text()
