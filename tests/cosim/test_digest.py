@@ -174,6 +174,7 @@ def test_the_benchmark_ends_at_a_tick_that_is_not_equal(monkeypatch: pytest.Monk
         return done
 
     monkeypatch.setattr(Core, "run", run_with_a_fault)
+    monkeypatch.setattr(bench, "DIGEST_SIZES", OPTIONS)
     with pytest.raises(bench.DigestsDiffer, match="tick 7 of"):
         bench.digests(ticks=10)
 

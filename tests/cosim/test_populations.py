@@ -385,7 +385,7 @@ def test_rules_change_from_row_to_row_without_a_gap(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
 @pytest.mark.parametrize("kind", ["weights", "constant"])
-@pytest.mark.parametrize("sparse_rows", [0, ROOMY.sparse_rows])
+@pytest.mark.parametrize("sparse_rows", bulk_but([ROOMY.sparse_rows], [0, ROOMY.sparse_rows]))
 def test_a_row_that_begins_where_the_one_before_ends_sees_what_that_added(
     url: str, kind: str, sparse_rows: int
 ) -> None:

@@ -317,7 +317,7 @@ def test_the_model_always_counts_and_other_cores_where_it_is_built() -> None:
     net.trace_pre_bump, net.post_gain = 60_000, 3_000
     spikes = np.argwhere(np.random.default_rng(1).random((50, 8)) < 0.3)
     for url in ("model:", "rtl:"):
-        for sizes in ("tiny", "tiny,saturation_counters=1"):
+        for sizes in ("tiny", OPTIONS):
             with connect(url, params=sizes) as core:
                 core.program(net)
                 core.run(spikes[spikes[:, 0] < 20], 20)
@@ -325,8 +325,8 @@ def test_the_model_always_counts_and_other_cores_where_it_is_built() -> None:
     assert counted["rtl:", "tiny"] is None
     found = counted["model:", "tiny"]
     assert found is not None and found.weights > 0
-    assert found == counted["model:", "tiny,saturation_counters=1"]
-    assert found == counted["rtl:", "tiny,saturation_counters=1"]
+    assert found == counted["model:", OPTIONS]
+    assert found == counted["rtl:", OPTIONS]
 
 
 def test_a_counter_stays_at_its_largest_value(monkeypatch: pytest.MonkeyPatch) -> None:
