@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.rungs import bulk_but
 
-from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code, shifted_decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
@@ -20,8 +19,6 @@ from spiketwin.host import Network, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.layout import in_matrix, layout
 from spiketwin.host.network import SETTINGS, decay_tau
-
-CORE = "rtl:?level=core"
 
 
 @given(st.integers(0, DECAY_AT_ONCE))
@@ -319,14 +316,14 @@ def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
         core.read_profiles()
 
 
-@pytest.mark.parametrize("url", bulk_but(["model:", CORE], ["model:", CORE, "rtl:"]))
+@pytest.mark.parametrize("url", bulk_but(["model:", "rtl:"], ["model:", "rtl:?level=core", "rtl:"]))
 def test_a_core_holds_what_its_rules_are_given(url: str) -> None:
     net: Any = Network(n_axons=2, learn_pre=True, w_max=50)
     cells = net.population(8)
     first = net.project(net.axons, cells, weights=9, plastic=True, pre_offset=1 << 16)
     second = net.project(net.axons, cells, weights=9, plastic=True, pre_offset=-2 << 16, w_min=5)
     net.current_after = [False, True, False]
-    with connect(url, params=CORES["roomy"] if url == CORE else net.core_params()) as core:
+    with connect(url, params=net.core_params()) as core:
         core.program(net)
         held = core.read_rules()
         assert held["pre_offset"].tolist() == [0, 1 << 16, -2 << 16, 0]
@@ -350,27 +347,24 @@ def test_a_core_holds_what_its_rules_are_given(url: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")  # huge biases
-@pytest.mark.parametrize("url", bulk_but(["model:", CORE], ["model:", CORE, "rtl:"]))
+@pytest.mark.parametrize("url", bulk_but(["model:", "rtl:"], ["model:", "rtl:", "rtl:?level=core"]))
 def test_a_core_keeps_every_parameter_of_each_neuron_and_source(url: str) -> None:
-    params = CORES["matrix"] if url == CORE else preset("tiny,n_profiles=4")
-    n_axons, n_neurons, rng = params.n_axons, params.n_neurons, np.random.default_rng(2)
+    params, rng = preset("tiny,n_profiles=8"), np.random.default_rng(2)
 
     def drawn() -> dict[str, Any]:
         return {
-            v.name: rng.integers(*v.limits(params), v.shape(n_axons, n_neurons), endpoint=True)
+            v.name: rng.integers(*v.limits(params), v.shape(8, 8), endpoint=True)
             for v in VECTOR_PARAMETERS
         }
 
     programmed, written = drawn(), drawn()
     with connect(url, params=params) as core:
-        core.program(Network(n_axons=n_axons, n_neurons=n_neurons, **programmed))
+        core.program(Network(n_axons=8, n_neurons=8, **programmed))
         np.testing.assert_equal(core.read_parameters(), programmed)
         core.write_parameters(**written)
         np.testing.assert_equal(core.read_parameters(), written)
-        core.write_parameters(profile=3)
-        np.testing.assert_equal(
-            core.read_parameters(), written | {"profile": np.full(n_neurons, 3)}
-        )
+        core.write_parameters(profile=5)
+        np.testing.assert_equal(core.read_parameters(), written | {"profile": np.full(8, 5)})
 
 
 def test_a_core_without_profiles_refuses_them() -> None:

@@ -19,7 +19,6 @@ from support.graphs import (
     spikes_of,
 )
 
-from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.host import Run, connect, nir
 from spiketwin.host.errors import SpiketwinWarning
 from spiketwin.host.quantisation import begin, measure, run_floating
@@ -37,9 +36,7 @@ INTERVALS = [
 def played(
     net: Any, report: Any, stimulus: Any, ticks: int, url: str = "model:", **how: Any
 ) -> Run:
-    # The RTL is that of a core with room for any network, which other tests simulate as well.
-    params = net.core_params(**report.sizes) if url == "model:" else CORES["roomy"]
-    with connect(url, params=params) as core:
+    with connect(url, params=net.core_params(**report.sizes)) as core:
         core.program(net)
         return core.run(stimulus, ticks, **how)
 
