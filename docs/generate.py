@@ -21,6 +21,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+from amaranth.hdl import Fragment, Shape
+from amaranth.lib.wiring import In, Out
 from pyNN.standardmodels import StandardModelType
 
 from spiketwin.cosim.commands.importing import Imported
@@ -43,12 +45,11 @@ from spiketwin.firmware.board import board
 from spiketwin.firmware.estimates.model import counted, predicted, stored
 from spiketwin.firmware.figures import BuildFigures
 from spiketwin.firmware.target import resolve
-from spiketwin.hdl.gateware import emit
-from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import ADDRESSES, UNITS, Tables, tables
+from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
 from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, described, size_bytes
 from spiketwin.hdl.spec.protocol import (
@@ -541,28 +542,28 @@ def _holds(errors: list[float], bound: float) -> int:
 # --- testbenches --------------------------------------------------------------------------------
 
 
-_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
-
-
 def _ports() -> str:
     """Make a table of the ports of all tops, with their widths at a small size.
 
     Probes have the highest numbers of spaces, so no space that is added changes a width.
     """
-    sizes, rows = "tiny,probe_ranges=1", []
-    for top in TOPS:
-        # The top comes first, and its ports with their directions.
-        text = emit.verilog(top, params.preset(sizes))
-        ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
-        sides = [
+    sizes = "tiny,probe_ranges=1"
+    small = params.preset(sizes)
+    tops = CoreTop(small), BytesTop(small, 1, ""), PinsTop(small, 1, "", MIN_CYCLES_PER_BIT)
+    rows = []
+    for top in tops:
+        Fragment.get(top, None)  # as Amaranth warns of what was made and is not elaborated
+        ports = {"__".join(map(str, path)): port for path, port, _ in top.signature.flatten(top)}
+        bits = {name: Shape.cast(port.shape).width for name, port in ports.items()}
+        sides = (
             ", ".join(
-                f"`{name}`" + (f" ({int(last) + 1})" if last else "")
-                for side, last, name in ports
-                if side == wanted and name not in ("clk", "rst")
+                f"`{name}`" + f" ({bits[name]})" * (bits[name] > 1)
+                for name in sorted(ports)
+                if ports[name].flow is flow
             )
-            for wanted in ("input", "output")
-        ]
-        rows.append((f"`{top}`", *sides))
+            for flow in (In, Out)
+        )
+        rows.append((f"`{type(top).__name__}`", *sides))
     table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
     return f"{table}\n\nIn brackets the bits at `{sizes}`, where there are several."
 
