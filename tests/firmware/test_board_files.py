@@ -20,6 +20,7 @@ import pytest
 from amaranth.build import Platform
 from click.testing import CliRunner, Result
 from support.checkout import ROOT
+from support.rungs import bulk_but
 from support.wire import Wire
 
 from spiketwin.firmware import top
@@ -442,7 +443,7 @@ start()
 """The command line, with builds elsewhere, and without the seconds that elaboration takes."""
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("number", bulk_but(["SIGINT"], ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"]))
 def test_the_tools_end_with_a_build_whatever_ends_it(number: str, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()

@@ -544,6 +544,7 @@ def test_an_artix_that_is_too_small_is_an_error_too(
     assert "estimated by Yosys' mapping; Vivado has not been run" in message
 
 
+@pytest.mark.bulk
 def test_an_artix_gets_a_project_and_says_that_it_was_not_run(tools: Tools) -> None:
     tools.cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
     made = build(board("cmod_a7_35"), preset("tiny,lanes=2,learning=0"))

@@ -98,6 +98,7 @@ end
     assert Design.of_json(found.as_json()) == found
 
 
+@pytest.mark.bulk
 def test_a_core_is_estimated_for_a_board() -> None:
     params = preset("tiny,neuron_lanes=1,source_lanes=1,learning=0")
     here = estimate(params, "ulx3s_25f")

@@ -147,7 +147,7 @@ def test_a_digest_is_that_of_the_specification(kind: str) -> None:
     prove_by_induction(bench(Digest, kind), CYCLES)
 
 
-@pytest.mark.parametrize(("bug", "kind"), BUGS, ids=named)
+@pytest.mark.parametrize(("bug", "kind"), bulk_but(BUGS[1:3], BUGS), ids=named)
 def test_a_seeded_bug_is_found(bug: Bug, kind: str) -> None:
     with pytest.raises(Refuted, match="as_specified"):
         prove_by_induction(bench(bug.seeded(Digest), kind), CYCLES)

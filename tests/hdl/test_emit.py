@@ -53,8 +53,8 @@ def test_what_is_no_design_is_refused_by_name(
 @pytest.mark.parametrize(
     ("top", "ports"),
     [
-        ("PinsTop", {"clk", "rst", "rx", "tx"}),
-        ("BytesTop", {"clk", "rst", "rx_data", "tx_ready"}),
+        pytest.param("PinsTop", {"clk", "rst", "rx", "tx"}, marks=pytest.mark.bulk),
+        pytest.param("BytesTop", {"clk", "rst", "rx_data", "tx_ready"}, marks=pytest.mark.bulk),
         ("CoreTop", {"clk", "rst", "memory_valid", "words_payload"}),
     ],
 )
@@ -71,6 +71,7 @@ def test_without_a_reset_there_is_no_port_for_one_and_nothing_that_it_does() -> 
     assert not re.search(r"\brst\b", text)
 
 
+@pytest.mark.bulk
 def test_the_text_does_not_grow_with_the_depth_of_memories() -> None:
     small, large = (
         emit.verilog("BytesTop", preset(f"digits,n_axons={n},n_neurons={n}")) for n in (64, 256)

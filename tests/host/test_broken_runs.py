@@ -340,7 +340,7 @@ def test_an_exception_of_what_watches_is_raised_as_it_is_and_carries_the_run(
         check_that_it_goes_on(core, carried_by(caught.value), whole)
 
 
-@pytest.mark.parametrize("url", ["rtl:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", bulk_but(["rtl:?level=core"], ["rtl:", "rtl:?level=core"]))
 def test_a_run_at_a_fixed_tick_period_can_be_broken_off_as_well(url: str) -> None:
     def refuse(done: int, _ticks: int) -> None:
         if done > 5:

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 from rich.console import Console
+from support.rungs import bulk_but
 
 from spiketwin.cosim.demo.answers import Answers
 from spiketwin.cosim.demo.run import SIZES, learn
@@ -437,8 +438,14 @@ def test_the_view_follows_the_size_and_ctrl_c_stops_the_core(net: Path, tmp_path
     ("environ", "reason"),
     [
         ({"TERM": "dumb"}, b"the terminal says that it is dumb (TERM)"),
-        ({"TTY_COMPATIBLE": "0"}, b"standard error is no terminal"),
-        ({"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, b"the terminal writes ascii"),
+        pytest.param(
+            {"TTY_COMPATIBLE": "0"}, b"standard error is no terminal", marks=pytest.mark.bulk
+        ),
+        pytest.param(
+            {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+            b"the terminal writes ascii",
+            marks=pytest.mark.bulk,
+        ),
     ],
 )
 def test_a_terminal_that_cannot_show_it_is_told(
@@ -451,7 +458,7 @@ def test_a_terminal_that_cannot_show_it_is_told(
     assert b"busiest neurons" in opened.shown
 
 
-@pytest.mark.parametrize("colours", [{}, {"FORCE_COLOR": "1"}])
+@pytest.mark.parametrize("colours", bulk_but([{"FORCE_COLOR": "1"}], [{}, {"FORCE_COLOR": "1"}]))
 def test_no_picture_is_ever_drawn_into_a_file(colours: dict[str, str], net: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from spiketwin.host.cli import main; main()",
@@ -466,6 +473,7 @@ def test_no_picture_is_ever_drawn_into_a_file(colours: dict[str, str], net: Path
     assert colours or ESCAPE not in done.stdout
 
 
+@pytest.mark.bulk
 def test_the_demo_shows_how_far_it_has_learned(tmp_path: Path) -> None:
     arguments = ["--on", "model:", "--images", "20", "--output", str(tmp_path)]
     with terminal("demo", *arguments, "--live") as opened:

@@ -51,7 +51,12 @@ def alike(one: Spikes, other: Spikes) -> float:
 
 @pytest.mark.parametrize(
     ("weight_width", "v_width", "url"),
-    [(16, 24, "model:"), (8, 16, "model:"), (8, 12, "model:"), (8, 16, "rtl:?level=core")],
+    [
+        (16, 24, "model:"),
+        (8, 16, "model:"),
+        (8, 12, "model:"),
+        pytest.param(8, 16, "rtl:?level=core", marks=pytest.mark.bulk),
+    ],
 )
 def test_the_graph_of_the_paper_gives_its_spikes(weight_width: int, v_width: int, url: str) -> None:
     steps = np.cumsum(np.array(INTERVALS) + 1) - 1

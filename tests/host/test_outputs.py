@@ -22,6 +22,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from support.rungs import bulk_but
 
 from spiketwin.cosim.commands import demo as demo_command
 from spiketwin.cosim.trials import doctor
@@ -343,8 +344,11 @@ def test_whoever_may_not_write_to_dev_may_write_to_its_streams(
 
 @pytest.mark.parametrize(
     ("start", "status", "says"),
-    [(PROGRAM, 2, "No space left on device"), (CLOSING_STDOUT, 2, "Bad file descriptor"),
-     (PROGRAM, 1, "")],
+    bulk_but(
+        [(PROGRAM, 2, "No space left on device")],
+        [(PROGRAM, 2, "No space left on device"), (CLOSING_STDOUT, 2, "Bad file descriptor"),
+         (PROGRAM, 1, "")],
+    ),
     ids=["full", "closed", "without a reader"],
 )  # fmt: skip
 def test_files_are_there_although_nothing_can_be_printed(
@@ -449,7 +453,9 @@ def test_files_come_before_what_is_printed_of_them(
 # --- signals --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", bulk_but([signal.SIGTERM], [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+)
 def test_a_recording_is_finished_however_the_run_is_ended(
     number: signal.Signals, net: Path
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.rungs import bulk_but
 
 import spiketwin.host.pynn as sim
 
@@ -138,7 +139,7 @@ KINDS: dict[str, dict[str, Any]] = {
 SEEDS = (11, 12, 13)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", bulk_but(["recurrent, 1 ms"], KINDS))
 def test_spikes_are_those_of_the_reference(name: str) -> None:
     """The share is over three networks of a kind; its figures are on docs/pynn.md."""
     same, spikes = 0, 0

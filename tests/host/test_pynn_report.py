@@ -178,6 +178,7 @@ def test_the_first_difference_is_named_with_time_cell_and_target() -> None:
 
 
 @pytest.mark.rtl
+@pytest.mark.bulk
 def test_the_rtl_is_the_model_spike_for_spike() -> None:
     sim.setup(timestep=1.0, target=["model:", "rtl:?level=core"])
     p = network(size=8)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.rungs import bulk_but
 
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
@@ -87,7 +88,7 @@ def test_a_rule_over_a_window_learns_by_it_and_others_do_not(length: int) -> Non
         assert not core.read_state()["history"].any()
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", bulk_but(["model:"], ["model:", "rtl:?level=core"]))
 def test_tables_are_read_and_written(url: str) -> None:
     net, *_ = windowed(512)
     with connect(url, params=net.core_params()) as core:

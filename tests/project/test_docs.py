@@ -313,7 +313,7 @@ def follow(page: Path) -> int:
 @pytest.mark.parametrize(
     ("page", "calls"),
     bulk_but(
-        [("latency", 4), ("import", 5)],
+        [("import", 5)],
         [("testbenches", 11), ("design", 5), ("latency", 4), ("import", 5)],
     ),
 )
@@ -389,9 +389,10 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        (
+        pytest.param(
             "demo",
             ["--images", "3", "--on=model:", "--on=rtl:", "--part-on=rtl:", "--part=1"],
+            marks=pytest.mark.bulk,
         ),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),

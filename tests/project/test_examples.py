@@ -25,6 +25,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 from support.checkout import ROOT
+from support.rungs import bulk_but
 
 from spiketwin.firmware.board import board
 from spiketwin.firmware.plan import plan
@@ -60,6 +61,7 @@ NAMES = [
     "explore_digits",
     "explore_pynn",
 ]
+SHORT = [name for name in NAMES if name not in ("nir_digits", "explore_digits")]
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def test_every_picture_is_drawn_by_a_script() -> None:
     assert [section["picture"] for section in SHOWN.values()] == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", bulk_but(SHORT, NAMES))
 def test_an_example_prints_what_its_page_says(name: str, done: Examples) -> None:
     assert done[name].prints == SHOWN[name]["prints"]
 
@@ -169,7 +171,7 @@ def pixels(path: Path) -> NDArray[np.float64]:
     return np.asarray(image.resize((image.width // 8, image.height // 8)), np.float64)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", bulk_but(SHORT, NAMES))
 def test_an_example_draws_the_picture_of_the_page(name: str, done: Examples) -> None:
     drawn, shown = (
         pixels(folder / f"{name}.png") for folder in (done[name].folder, EXAMPLES / "images")
@@ -187,18 +189,18 @@ def test_another_picture_is_seen() -> None:
 # --- what each of them found --------------------------------------------------------------------
 
 
-def test_the_curve_of_a_neuron_is_that_of_the_oracle(done: Examples) -> None:
+@pytest.mark.parametrize("number", bulk_but([20], [4, 20, 100]))
+def test_the_curve_of_a_neuron_is_that_of_the_oracle(number: int, done: Examples) -> None:
     drawn = done["fi_curve"]
     biases, rates = drawn.line(1, "10,000 ticks of the core")
     net = Network(n_axons=0, n_neurons=8, v_tau=20.0)
-    for number in (4, 20, 100):
-        oracle = Oracle(preset("tiny,v_width=24"))
-        oracle.register.update(net.register_values(oracle.params))
-        rheobase = 1_000_000 * 3196 / 65536
-        oracle.threshold, oracle.bias = [1_000_000] * 8, [round(biases[number] * rheobase)] * 8
-        oracle.refrac_ticks = [2] * 8
-        spikes = [0 in oracle.step([]).spikes for _ in range(10_000)]
-        assert rates[number] == sum(spikes) / 10_000
+    oracle = Oracle(preset("tiny,v_width=24"))
+    oracle.register.update(net.register_values(oracle.params))
+    rheobase = 1_000_000 * 3196 / 65536
+    oracle.threshold, oracle.bias = [1_000_000] * 8, [round(biases[number] * rheobase)] * 8
+    oracle.refrac_ticks = [2] * 8
+    spikes = [0 in oracle.step([]).spikes for _ in range(10_000)]
+    assert rates[number] == sum(spikes) / 10_000
     assert not rates[biases <= 1].any()
     assert rates[biases > 1].all()
 
@@ -363,6 +365,7 @@ def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
     assert abs(sum(map(len, rows)) / 200 / 0.6 - float(rate)) < 0.05
 
 
+@pytest.mark.bulk
 def test_the_front_of_the_digits_is_drawn(done: Examples) -> None:
     first, *rows = done["explore_digits"].prints.splitlines()
     trials, best = (int(each) for each in re.findall(r"\d+", first))
@@ -397,12 +400,14 @@ def right(prints: str) -> list[float]:
     return [float(each) for each in re.findall(r"(\S+)% of \d+(?: test digits)? right", prints)]
 
 
+@pytest.mark.bulk
 def test_eight_bits_cost_less_than_half_a_point_through_nir(done: Examples) -> None:
     meant, held = right(done["nir_digits"].prints)
     assert meant >= 93
     assert abs(meant - held) <= 0.5
 
 
+@pytest.mark.bulk
 def test_the_spikes_that_are_drawn_are_nearly_those_that_are_meant(done: Examples) -> None:
     raster = done["nir_digits"].axes(1).get_lines()
     meant, held = (set(zip(*points(line), strict=True)) for line in raster)

@@ -875,7 +875,10 @@ def test_a_wrong_call_ends_with_status_2_and_a_way_out(
     assert said in done.output
 
 
-@pytest.mark.parametrize("command", [("compare",), ("sweep", "--tick-period", "500")])
+SWEEP = ("sweep", "--tick-period", "500")
+
+
+@pytest.mark.parametrize("command", bulk_but([SWEEP], [("compare",), SWEEP]))
 def test_a_preset_is_not_played_past_its_stimulus(command: tuple[str, ...]) -> None:
     call = (*command, "--preset", "fi-curve", "--on", "model:", "--on", "model:", "--ticks")
     done = CliRunner().invoke(main, [*call, "5000"])

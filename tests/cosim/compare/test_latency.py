@@ -321,6 +321,7 @@ def test_digits_in_real_time() -> None:
     assert hurried.accuracy < 0.5 * found.accuracy
 
 
+@pytest.mark.bulk
 def test_the_figures_of_the_digits_are_those_documented() -> None:
     task = tasks.digits()
     with connect("model:", params=task.case.params) as core:

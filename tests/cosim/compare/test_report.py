@@ -18,6 +18,7 @@ from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner, Result
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.rungs import bulk_but
 
 from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
@@ -212,7 +213,7 @@ def test_what_is_shown_is_what_was_given_even_if_it_is_hostile(
     assert rows["equal to"] == ["model: (2)", "–", "model:", "–"]
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", bulk_but(["light"], SCHEMES))
 @pytest.mark.parametrize("name", ALL)
 def test_the_page_is_accessible(opened: Open, name: str, scheme: str) -> None:
     page = opened(name, color_scheme=scheme)
@@ -297,7 +298,7 @@ def test_every_address_in_the_page_is_of_something_there(opened: Open) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("width", [320, 360, 800])
+@pytest.mark.parametrize("width", bulk_but([320], [320, 360, 800]))
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_runs_out_of_a_narrow_window(opened: Open, name: str, width: int) -> None:
     page = opened(name, viewport={"width": width, "height": 800})
@@ -620,6 +621,7 @@ def test_the_trace_shows_what_the_host_and_the_line_did(
             assert sum(each["dur"] for each in spans) == pytest.approx(1e6 * seconds, rel=0.01)
 
 
+@pytest.mark.bulk
 def test_a_trace_of_a_long_run_is_cut_around_the_first_difference(
     differing: Comparison, tmp_path: Path
 ) -> None:

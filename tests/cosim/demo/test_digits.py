@@ -351,6 +351,7 @@ def test_the_command_fails_when_a_target_differs(
     assert json.loads(file.read_text())["equal"] == expected
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = invoke(tmp_path, "--on", "model:", "--json", str(file))
@@ -502,6 +503,7 @@ def test_errors_name_the_thing(
     assert named in result.output
 
 
+@pytest.mark.bulk
 def test_pictures_show_any_number_of_targets(record: Record, tmp_path: Path) -> None:
     assert len(save_all({"a": record, "b": record, "c": record}, tmp_path)) == 5
     assert len(save_all({"a": record}, tmp_path)) == 5

@@ -88,6 +88,7 @@ def test_what_is_built_stands_beside_what_is_estimated(network: Path, tools: Too
     assert "Builds of the front" in page.read_text()
 
 
+@pytest.mark.bulk
 def test_cores_that_fail_are_named_and_what_is_known_is_not_built_again(
     network: Path, tools: Tools
 ) -> None:

@@ -357,6 +357,7 @@ def trial(a, b):
 """
 
 
+@pytest.mark.bulk
 def test_a_trial_that_ends_every_worker_is_given_up_by_name(tmp_path: Path) -> None:
     script, store = Scripted(tmp_path), tmp_path / "store.sqlite"
     script.file.write_text(DEADLY.format("a == b == 2"))

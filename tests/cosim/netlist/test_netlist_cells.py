@@ -366,6 +366,7 @@ class SmallRam:
         return number(self.q)
 
 
+@pytest.mark.bulk
 def test_ice40_block_ram_in_every_mode(tmp_path: Path) -> None:
     random = Random(3)
     idle = dict.fromkeys(SMALL_INPUTS, 0)

@@ -26,6 +26,8 @@ from spiketwin.hdl.spec.params import preset
 from spiketwin.host.errors import TargetError
 
 DESIGN = Design(params=preset("tiny"))
+CORE = replace(DESIGN, level="core")
+"""What is built where it does not matter what, as it is written soonest."""
 DEADLINE = 120
 
 BUILDER = """
@@ -36,9 +38,9 @@ from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 root = Path(sys.argv[1])
 builds.roots = lambda: [root]
-print(build.library(build.Design(params=preset("tiny"))))
+print(build.library(build.Design(params=preset("tiny"), level="core")))
 """
-"""Builds `DESIGN` below the folder it is given, in a process that can be killed."""
+"""Builds `CORE` below the folder it is given, in a process that can be killed."""
 
 SUCCEEDS = """
 while [ "$1" != -Mdir ]; do shift; done
@@ -115,10 +117,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_the_second_to_ask_finds_it_built(bench: Bench) -> None:
     bench.verilator(SUCCEEDS)
     said: list[str] = []
-    path = library(DESIGN, said.append)
+    path = library(CORE, said.append)
     assert path.read_text() == "a library\n"
-    assert "module BytesTop" in path.with_name("core.v").read_text()
-    assert library(DESIGN, said.append) == path
+    assert "module CoreTop" in path.with_name("core.v").read_text()
+    assert library(CORE, said.append) == path
     assert path.parent.stat().st_mode == path.parent.parent.stat().st_mode  # whoever may read it
     assert len(said) == 1
     assert "8 axons, 8 neurons" in said[0]
@@ -140,7 +142,7 @@ def test_a_killed_build_is_not_taken_for_one(bench: Bench) -> None:
         builder.communicate(timeout=DEADLINE)
         assert select.select([alive], [], [], DEADLINE)[0], "the tools live on"
     bench.verilator(SUCCEEDS)
-    path = library(DESIGN)
+    path = library(CORE)
     assert path.read_text() == "a library\n"
     assert [folder.name for folder in (bench.root / "rtl").iterdir() if folder.is_dir()] == [
         path.parent.name
@@ -162,24 +164,24 @@ def test_a_build_takes_its_tools_with_it_however_it_ends(bench: Bench, number: s
 def test_a_failure_shows_the_end_of_the_log_and_is_tried_again(bench: Bench) -> None:
     bench.verilator(FAILS)
     with pytest.raises(TargetError, match="status 3") as error:
-        library(DESIGN)
+        library(CORE)
     message = str(error.value)
     assert message.endswith("%Error: no such signal")
     assert len(message.splitlines()) < 30
     log = Path(message.splitlines()[0].rpartition(" ")[2])
     assert log.read_text().startswith("1\n2\n")
     bench.verilator(SUCCEEDS)
-    assert library(DESIGN).is_file()
+    assert library(CORE).is_file()
 
 
 def test_what_the_compiler_says_is_shown_and_nothing_of_it_is_kept(bench: Bench) -> None:
     bench.verilator(SUCCEEDS)
     bench.compiler("echo no space left >&2; exit 4")
     with pytest.raises(TargetError, match="status 4") as error:
-        library(DESIGN)
+        library(CORE)
     assert str(error.value).endswith("no space left")
     bench.compiler(COMPILES)
-    assert library(DESIGN).read_text() == "a library\n"
+    assert library(CORE).read_text() == "a library\n"
 
 
 def test_what_failed_builds_leave_does_not_pile_up(bench: Bench) -> None:
@@ -226,7 +228,7 @@ def test_a_build_that_takes_too_long_is_ended(
     bench.verilator("exec sleep 600\n")
     monkeypatch.setattr(builds, "BUILD_SECONDS", 5.0)
     with pytest.raises(TargetError, match="longer than 5 s"):
-        library(DESIGN)
+        library(CORE)
 
 
 def test_whatever_shapes_the_library_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

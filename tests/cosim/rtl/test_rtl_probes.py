@@ -69,7 +69,7 @@ def ran(url: str, params: CoreParams, **arguments: Any) -> tuple[Run, dict[str, 
     ("url", "size"),
     [
         ("rtl:", "wide"),
-        ("rtl:?level=core", "fixed"),
+        pytest.param("rtl:?level=core", "fixed", marks=pytest.mark.bulk),
         pytest.param("rtl:?level=core", "paired", marks=pytest.mark.bulk),
     ],
 )

@@ -363,6 +363,7 @@ def test_a_driver_refuses_a_top_of_another_level(tmp_path: Path) -> None:
     assert "CoreDriver drives a core at the level of core" in outcome.reason
 
 
+@pytest.mark.bulk
 def test_the_runner_is_told_the_truth_by_a_process_that_knows_no_pytest(bench: Path) -> None:
     command = [sys.executable, "-c", "from spiketwin.host.cli import main; main()", "testbench"]
     done = subprocess.run(
@@ -386,6 +387,7 @@ def test_the_help_names_files_that_are_there() -> None:
     assert all((ROOT / name).is_file() for name in named), named
 
 
+@pytest.mark.bulk
 def test_what_a_core_does_not_have_is_told_to_a_test_in_words(tmp_path: Path) -> None:
     calls = {
         'fill("treshold", 100)': "there is no 'treshold' to write in this core: choose of",
@@ -407,6 +409,7 @@ def test_what_a_core_does_not_have_is_told_to_a_test_in_words(tmp_path: Path) ->
         assert f"        DriverError: {says}" in done.output
 
 
+@pytest.mark.bulk
 def test_a_wait_for_what_does_not_come_is_told_in_words(tmp_path: Path) -> None:
     file = tmp_path / "waits.py"
     lines = BENCH.partition("@bench")[0].replace("Benches(CoreDriver)", "Benches(CoreDriver, 1000)")

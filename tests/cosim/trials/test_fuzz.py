@@ -157,6 +157,7 @@ def test_the_command_says_how_many_there_were(
     assert list(tmp_path.iterdir()) == [tmp_path / "f.json"]
 
 
+@pytest.mark.bulk
 def test_the_inputs_are_the_same_for_any_number_of_processes_and_are_kept(tmp_path: Path) -> None:
     def found(*more: str) -> dict[str, Any]:
         file = tmp_path / "f.json"

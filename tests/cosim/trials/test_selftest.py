@@ -449,7 +449,7 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
         pytest.param("rtl:?level=pins&clock=12000000", marks=pytest.mark.bulk),
         "rtl:?level=core",
         "rtl+pty:?level=bytes",
-        "netlist:",
+        pytest.param("netlist:", marks=pytest.mark.bulk),
     ],
 )
 def test_the_command_passes_what_is_simulated(url: str) -> None:

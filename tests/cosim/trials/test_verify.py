@@ -96,6 +96,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
 # --- samples -------------------------------------------------------------------------------------
 
 
+@pytest.mark.bulk
 def test_samples_have_every_option_of_their_cores() -> None:
     for place, (name, params) in enumerate(CORES.items()):
         used: set[str] = set()
@@ -232,6 +233,7 @@ def assert_differs(command: str, folder: Path, broken: dict[str, str]) -> None:
     assert right.returncode == 0, right.stdout + right.stderr
 
 
+@pytest.mark.bulk
 def test_a_process_that_ends_by_itself_ends_the_search(
     tmp_path: Path, broken: dict[str, str]
 ) -> None:
@@ -282,7 +284,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", bulk_but([signal.SIGINT], [signal.SIGINT, signal.SIGTERM]))
 def test_a_search_that_is_broken_off_leaves_its_figures_and_no_process(
     number: signal.Signals, tmp_path: Path
 ) -> None:

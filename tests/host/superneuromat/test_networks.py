@@ -112,6 +112,7 @@ def test_weights_learn_without_depression(seed: int) -> None:
 
 
 @pytest.mark.rtl
+@pytest.mark.bulk
 def test_the_rtl_has_the_same_spikes_and_weights() -> None:
     check_equal(random_snn(1, 12, longest=3, stdp=3), url="rtl:?level=core")
 
