@@ -86,7 +86,7 @@ def test_nobody_lists_the_parameters_of_neurons_but_the_table() -> None:
         *(p for f in ("tests", "docs", "examples") for p in (ROOT / f).rglob("*.py")),
     ]
     # Most files name too few of them to hold a list, and are not parsed.
-    naming = (p for p in every if sum(name in p.read_text() for name in parameters) > 2)
+    naming = (p for p in every if len(parameters & set(re.findall(r"\w+", p.read_text()))) > 2)
     found = {
         str(path.relative_to(ROOT))
         for path in naming

@@ -36,6 +36,7 @@ from spiketwin.host.words import Words, of_kind, report_spikes
 
 TICKS = 50
 FAULTY = "faulty://?params=tiny"
+SWEEP = ["sweep", "--tick-period", "500"]
 
 Fault = Callable[[ModelCore, Words], Words | None]
 Break = Callable[[int | None, Fault], None]
@@ -875,12 +876,9 @@ def test_a_wrong_call_ends_with_status_2_and_a_way_out(
     assert said in done.output
 
 
-SWEEP = ("sweep", "--tick-period", "500")
-
-
-@pytest.mark.parametrize("command", bulk_but([SWEEP], [("compare",), SWEEP]))
-def test_a_preset_is_not_played_past_its_stimulus(command: tuple[str, ...]) -> None:
-    call = (*command, "--preset", "fi-curve", "--on", "model:", "--on", "model:", "--ticks")
+@pytest.mark.parametrize("command", bulk_but([SWEEP], [["compare"], SWEEP]))
+def test_a_preset_is_not_played_past_its_stimulus(command: list[str]) -> None:
+    call = [*command, "--preset", "fi-curve", "--on", "model:", "--on", "model:", "--ticks"]
     done = CliRunner().invoke(main, [*call, "5000"])
     assert done.exit_code == 2
     assert "ticks must be in 1…1,000 for the preset fi-curve, not 5,000" in done.output
