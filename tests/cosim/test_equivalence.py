@@ -178,9 +178,9 @@ def twins(params: CoreParams, seed: int, other: str = "rtl:") -> Iterator[Twins]
         "rtl:",
         "rtl:?level=pins",
         "rtl+pty:",
-        "netlist:?family=ecp5",
+        pytest.param("netlist:?family=ecp5", marks=pytest.mark.early),
         # Its mapping takes as long as a minute; the models of its cells have tests of their own.
-        pytest.param("netlist:?family=ice40", marks=pytest.mark.bulk),
+        pytest.param("netlist:?family=ice40", marks=[pytest.mark.bulk, pytest.mark.early]),
     ],
 )
 def test_every_twin_is_equal_in_small(url: str) -> None:
@@ -214,6 +214,7 @@ def netlist_twins(family: str, params: CoreParams, memory: str) -> Iterator[Twin
 
 @pytest.mark.netlist
 @pytest.mark.bulk
+@pytest.mark.early
 def test_the_netlist_of_large_memories_is_equal_too() -> None:
     with netlist_twins("ice40", SPRAM, "SB_SPRAM256KA") as pair:
         pair.both("program", Network.random(SPRAM.n_axons, SPRAM.n_neurons, seed=0))

@@ -319,8 +319,8 @@ def all_kinds() -> tuple[Network, CoreParams]:
     [
         "rtl:",
         pytest.param("rtl:?level=core", marks=pytest.mark.bulk),
-        pytest.param("netlist:?family=ecp5", marks=pytest.mark.bulk),
-        pytest.param("netlist:?family=ice40", marks=pytest.mark.bulk),
+        pytest.param("netlist:?family=ecp5", marks=[pytest.mark.bulk, pytest.mark.early]),
+        pytest.param("netlist:?family=ice40", marks=[pytest.mark.bulk, pytest.mark.early]),
     ],
 )
 def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:

@@ -310,6 +310,7 @@ def follow(page: Path) -> int:
     return calls
 
 
+@pytest.mark.early
 @pytest.mark.parametrize(
     ("page", "calls"),
     bulk_but(

@@ -101,6 +101,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 @pytest.mark.bulk
+@pytest.mark.early
 def test_a_checkout_in_a_path_with_blanks_and_brackets_builds_for_all_who_run_it(
     checkout: Checkout, tmp_path: Path
 ) -> None:
