@@ -352,6 +352,7 @@ def test_a_change_of_an_included_file_is_simulated(tmp_path: Path) -> None:
 # --- the runner ---------------------------------------------------------------------------------
 
 
+@pytest.mark.bulk
 def test_a_driver_refuses_a_top_of_another_level(tmp_path: Path) -> None:
     module = core_bench.__name__
     outcome = runner.simulate(
