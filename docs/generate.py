@@ -550,9 +550,10 @@ def _ports() -> str:
     sizes = "tiny,probe_ranges=1"
     small = params.preset(sizes)
     tops = CoreTop(small), BytesTop(small, 1, ""), PinsTop(small, 1, "", MIN_CYCLES_PER_BIT)
+    elaborate: Any = Fragment.get
     rows = []
     for top in tops:
-        Fragment.get(top, None)  # as Amaranth warns of what was made and is not elaborated
+        elaborate(top, None)  # as Amaranth warns of what was made and is not elaborated
         ports = {"__".join(map(str, path)): port for path, port, _ in top.signature.flatten(top)}
         bits = {name: Shape.cast(port.shape).width for name, port in ports.items()}
         sides = (
