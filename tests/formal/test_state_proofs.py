@@ -47,7 +47,7 @@ def bench(lanes: int, part_lanes: int, probed: bool, bug: Bug | None = None) -> 
 
 
 def connected(b: Bench, memory: Any) -> None:
-    """Let unit and link do anything; who does not write gives 0."""
+    """Let unit and link do anything; a port that does not write gives 0."""
     m, own, link, lanes = b.m, memory.unit, memory.link, memory.lanes
     r_address, w_address = (
         b.free("r_address", len(own.r_address)),

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from rich.console import Console
 from support.rungs import bulk_but
 
-from spiketwin.cosim.demo.answers import Answers
+from spiketwin.cosim.demo.answers import DigitAnswers
 from spiketwin.cosim.demo.run import SIZES, learn
 from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.digits.recipe import RECIPE, Phase
@@ -280,7 +280,7 @@ def test_what_was_lost_on_the_way_is_marked() -> None:
 
 def test_the_share_that_is_shown_at_the_end_is_the_accuracy() -> None:
     phases, taught = RECIPE.phases(load().first(40), seed=0), RECIPE.taught()
-    answers = Answers(taught, phases, parts=10)
+    answers = DigitAnswers(taught, phases, parts=10)
     summaries = []
     with connect("model:", params=SIZES) as core:
 

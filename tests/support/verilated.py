@@ -202,7 +202,7 @@ def _library(component: Any) -> Path:
 
 
 def compiled(
-    folder: Path, command: list[str], harness: str, kind: compiling.Kind, result: str
+    folder: Path, command: list[str], harness: str, kind: compiling.OutputKind, result: str
 ) -> None:
     """Compile what a command of Verilator reads in a folder, and a harness, to a file in it."""
     what, log, environment = "building for a test", folder / "build.log", toolchain.environment()

@@ -1,4 +1,4 @@
-"""What the host knows of a connected core, and how it brings the core to rest.
+"""The host's knowledge of a connected core, and how it brings the core to rest.
 
 Each call begins with `DeviceState.settle`, and so finds the device between two ticks, however the
 last call ended.

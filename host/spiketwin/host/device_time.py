@@ -1,4 +1,4 @@
-"""How long a run takes on hardware: computed from its bytes and cycles, to the clock cycle.
+"""The time that a run takes on hardware, computed from its bytes and cycles, to the clock cycle.
 
 Without losses the bytes of a run, and the order of its requests and answers, depend on the program
 alone (`link`), and the device reports the cycles of every tick. So the time of the run on hardware,

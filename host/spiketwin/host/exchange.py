@@ -148,7 +148,7 @@ class Exchange:
 
     @property
     def outstanding(self) -> Sized:
-        """The requests whose replies were not taken yet, of which only the number is public."""
+        """The requests whose replies were not taken yet; only their number is public."""
         return self._outstanding
 
     @property

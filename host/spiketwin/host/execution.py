@@ -172,7 +172,7 @@ class Execution:
         self,
         plan: Plan,
         threads: int,
-        progress: Callable[[int, int], None] | None,
+        progress: Steps | None,
         watch: Watch | None,
         begun: list[Runner],
         stopwatch: Stopwatch,
@@ -228,7 +228,7 @@ class Execution:
         plan: Plan,
         run_apart: RunApart,
         threads: int,
-        progress: Callable[[int, int], None] | None,
+        progress: Steps | None,
     ) -> Run:
         """Execute runs on several threads of the target: all of them, or none on an exception."""
         state = self._state

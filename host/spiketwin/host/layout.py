@@ -807,7 +807,7 @@ def layout(net: Network, params: CoreParams) -> Layout:
 
 
 def bare(params: CoreParams) -> Layout:
-    """Return the layout of a core of which the host knows nothing but its sizes."""
+    """Return the layout of a core that the host knows by its sizes alone."""
     if params.has_projections:
         axons, neurons = np.arange(params.n_axons), np.arange(params.n_neurons)
         relays = np.arange(params.n_relays)

@@ -35,7 +35,7 @@ Seconds = NDArray[np.float64]
 
 
 class Origin(StrEnum):
-    """How the seconds of a part are known."""
+    """The way in which the seconds of a part are known."""
 
     MEASURED = "measured"
     """Measured by the clock of the host."""
@@ -104,7 +104,7 @@ class Ledger:
         the axon events of its tick were queued until the spike was decoded. A spike in a tick
         without events counts from the `RUN` that started the tick.
     timelines:
-        The timeline of each call of `Core.run` of which the run consists.
+        The timeline of each call of `Core.run` in the run.
     busy:
         For each call, by part: the times at which core, queue and lines began and ended to be busy,
         in seconds since the call began. They are computed; those of one part do not overlap.

@@ -99,10 +99,9 @@ _MOST: Final = {Per.PROFILE: ("profiles", N_PROFILES[-1]), Per.RULE: ("rules", N
 _OF_TRACE_PRE: Final = tuple(name for name in PROFILED if name.startswith("trace_pre"))
 """Those that act on sources."""
 
-_OF_OPTIONS: Final = (
-    "i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak", "gain_shift", "current_after",
-    "window", "drift",
-)  # fmt: skip
+_OF_OPTIONS: Final = tuple(
+    name for name, r in SETTINGS.items() if r.built not in ("", "learning") and not r.is_decay
+)
 """Settings that only cores with an option have, other than time constants."""
 
 _INEXACT: Final = 0.005

@@ -31,7 +31,7 @@ from spiketwin.host.words import Words, of_kind, tick_of
 
 @runtime_checkable
 class Members(Protocol):
-    """What has neurons: their numbers, and their numbers as sources."""
+    """A holder of neurons: their numbers, and their numbers as sources."""
 
     @property
     def neurons(self) -> range:

@@ -1,4 +1,4 @@
-"""What the network of a file was rounded for: the time of a tick, and sizes of a core."""
+"""The time of a tick and the sizes of a core for which the network of a file was rounded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST: Final = 1e6
 
 @dataclass(frozen=True)
 class RoundedFor:
-    """What a network was rounded for, which an import knows and a file may keep.
+    """The tick and sizes that a network was rounded for, which an import knows and a file may keep.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How the rows of a sparse projection lie in a core: blocks that have a synapse for each lane.
+"""The layout of the rows of a sparse projection: blocks that have a synapse for each lane.
 
 Lane k of a block leads to a neuron whose number is k modulo `lanes`, so a row has as many blocks as
 the lane with the most synapses has. Places that are left over have a weight of 0. So that few are,

@@ -98,7 +98,7 @@ class Run:
         Counts of values that saturated; None from a core that does not count them, and in parts of
         a run.
     accounts:
-        The account of each call of `Core.run` of which the run consists, for the ledger.
+        The account of each call of `Core.run` in the run, for the ledger.
     """
 
     spikes: IntArray

@@ -13,7 +13,7 @@ from spiketwin.cosim.commands import demo as demo_command
 from spiketwin.cosim.demo.compare import COMPARED, compare
 from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.run import SIZES, Record, accuracy_over_seeds, learn, run
-from spiketwin.cosim.digits.encoding import N_PIXELS, Digits, Readout, encode, load, teach
+from spiketwin.cosim.digits.encoding import N_PIXELS, DigitReadout, Digits, encode, load, teach
 from spiketwin.cosim.digits.recipe import LABELLING, RECIPE, TESTING, Phase, parted
 from spiketwin.host import Core, connect
 from spiketwin.host.cli import main
@@ -112,7 +112,7 @@ def test_what_is_learned_does_not_depend_on_test_images_or_labels(digits: Digits
 def test_neurons_speak_by_the_square_of_their_share() -> None:
     labels = np.array([0, 0, 1, 1, 2, 2])
     counts = np.array([[4, 0, 1], [4, 0, 1], [0, 0, 2], [0, 0, 2], [0, 0, 1], [0, 0, 1]])
-    readout = Readout.fit(counts, labels)
+    readout = DigitReadout.fit(counts, labels)
     np.testing.assert_array_equal(readout.share[:, 0], [1] + [0] * 9)
     np.testing.assert_array_equal(readout.share[:3, 2], [0.25, 0.5, 0.25])
     np.testing.assert_array_equal(readout.classes(), [0, -1, 1])
@@ -121,7 +121,7 @@ def test_neurons_speak_by_the_square_of_their_share() -> None:
 
 
 def test_classes_count_by_their_mean_not_by_how_often_they_are_shown() -> None:
-    readout = Readout.fit(np.array([[2], [2], [2], [2]]), np.array([3, 3, 3, 5]))
+    readout = DigitReadout.fit(np.array([[2], [2], [2], [2]]), np.array([3, 3, 3, 5]))
     np.testing.assert_array_equal(np.flatnonzero(readout.share[:, 0]), [3, 5])
     assert readout.share[3, 0] == readout.share[5, 0] == 0.5
 

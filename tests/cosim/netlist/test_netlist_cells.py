@@ -80,7 +80,7 @@ def built(family: str, bench: str) -> Path:
 
     def build(folder: Path) -> None:
         (folder / "bench.v").write_text(bench)
-        compiled(folder, verilator(family), MAIN, compiling.Kind((), ("-pthread",)), "bench")
+        compiled(folder, verilator(family), MAIN, compiling.OutputKind((), ("-pthread",)), "bench")
 
     digest = hashlib.sha256("\0".join(key).encode()).hexdigest()[:16]
     return builds.built_once("cells", digest, build) / "bench"

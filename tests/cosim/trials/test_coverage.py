@@ -20,7 +20,7 @@ from spiketwin.cosim.trials.coverage import campaign, trials
 from spiketwin.cosim.trials.coverage.campaign import Waiver, waivers
 from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import (
-    Point,
+    CoverPoint,
     Recorded,
     points,
     text_of,
@@ -31,7 +31,7 @@ from spiketwin.cosim.trials.coverage.trials import alike, filled
 from spiketwin.cosim.trials.mutation.observing import Killed
 from spiketwin.cosim.trials.mutation.trials import Bench
 from spiketwin.cosim.workers.crew import Alone
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
 from spiketwin.host.cli import main
@@ -62,14 +62,14 @@ def test_points_of_several_simulations_add_up_without_those_of_yosys(tmp_path: P
     one.write_text(recorded(("branch", 4, "if", 0), ("toggle", 2, "a", 2), ("branch", 3, "if", 9)))
     other.write_text(recorded(("branch", 4, "if", 3), ("toggle", 2, "a", 0), ("user", 1, "u", 1)))
     assert points([one, other], VERILOG) == {
-        Point("branch", "Top.unit", 4, "if"): 3, Point("toggle", "Top.unit", 2, "a"): 2,
+        CoverPoint("branch", "Top.unit", 4, "if"): 3, CoverPoint("toggle", "Top.unit", 2, "a"): 2,
     }  # fmt: skip
 
 
 def test_a_point_that_no_simulation_reached_is_still_there(tmp_path: Path) -> None:
     file = tmp_path / "0.dat"
     file.write_text(recorded(("line", 4, "block", 0)))
-    assert list(points([file], VERILOG)) == [Point("line", "Top.unit", 4, "block")]
+    assert list(points([file], VERILOG)) == [CoverPoint("line", "Top.unit", 4, "block")]
 
 
 def test_a_module_is_of_the_file_that_it_comes_from_and_those_of_libraries_of_none() -> None:
@@ -270,8 +270,8 @@ def test_bits_that_never_change_are_found_across_registers_and_modules() -> None
         ("Top", "y[2]:0->1", True),
         ("Top.part", "x__05b1__05d:0->1", True),
     ):
-        assert (Point("toggle", module, 1, what) in constants) == expected, what
-    assert Point("branch", "Top", 1, "never:1->0") not in constants
+        assert (CoverPoint("toggle", module, 1, what) in constants) == expected, what
+    assert CoverPoint("branch", "Top", 1, "never:1->0") not in constants
 
 
 def test_a_side_of_a_choice_is_never_taken_if_its_condition_never_changes() -> None:
@@ -291,7 +291,10 @@ def test_a_side_of_a_choice_is_never_taken_if_its_condition_never_changes() -> N
         ("case", "4'h3: if (never) begin", False),
         ("if", "if (zero) begin x = y;", False),
     ):
-        assert constants.forbid(Point("branch", "Top", 1, what), text) == expected, (what, text)
+        assert constants.forbid(CoverPoint("branch", "Top", 1, what), text) == expected, (
+            what,
+            text,
+        )
 
 
 # --- trials ------------------------------------------------------------------------------------
@@ -336,7 +339,7 @@ def one_bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(campaign, "BENCHES", {"paired": Bench(CORE, {"fill": fills}, of_core=True)})
     monkeypatch.setattr(campaign, "trials", lambda _name: {})
     monkeypatch.setattr(campaign, "requests", lambda *_, **__: None)
-    monkeypatch.setattr(Hands, "at_work", lambda _hands, work: nullcontext(Alone(work)))
+    monkeypatch.setattr(Workforce, "at_work", lambda _workforce, work: nullcontext(Alone(work)))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -355,7 +358,7 @@ def test_what_trials_cover_is_counted_and_leaves_no_files(one_bench: Path) -> No
 
 
 def test_an_interrupt_leaves_no_files(one_bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(task: campaign.Task) -> None:
+    def interrupted(task: campaign.CoverageTask) -> None:
         Path(task.folder).mkdir(parents=True)
         raise KeyboardInterrupt
 

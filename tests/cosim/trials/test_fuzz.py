@@ -19,9 +19,9 @@ from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.trials.fuzz import campaign, parts
 from spiketwin.cosim.trials.fuzz.campaign import CHOICE_BYTES, bounded_memory, hand_over, search
 from spiketwin.cosim.trials.fuzz.choices import Choices
-from spiketwin.cosim.trials.fuzz.frames import Requests
+from spiketwin.cosim.trials.fuzz.frames import RequestStreams
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import Space, registers
@@ -62,7 +62,7 @@ def test_progress_is_told_of_each_part_up_to_all_inputs(monkeypatch: pytest.Monk
     told: list[tuple[str, int, int]] = []
     todo = list(parts.parts(["to-device"], 250, 1))
     tallies, lost = parts.run(
-        todo, Hands(1), None, lambda name, done, total: told.append((name, done, total))
+        todo, Workforce(1), None, lambda name, done, total: told.append((name, done, total))
     )
     assert (tallies["to-device"].inputs, lost) == (250, [])
     assert told == [("to-device", done, 250) for done in (100, 200, 250)]
@@ -257,7 +257,7 @@ def _asked(device: ModelDevice, engine: Engine, frame: bytes) -> tuple[list[byte
 
 @pytest.mark.rtl
 def test_the_rtl_answers_what_the_model_answers(seed: int) -> None:
-    rng, requests, answers = random.Random(seed), Requests(TINY), 0
+    rng, requests, answers = random.Random(seed), RequestStreams(TINY), 0
     device = ModelDevice(TINY)
     with Engine(TINY, "bytes") as engine:
         for _ in range(40):

@@ -19,9 +19,14 @@ from support.rungs import bulk_but
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.testbenches.requests import unframed
 from spiketwin.cosim.trials.mutation import campaign, trials, worker
-from spiketwin.cosim.trials.mutation.campaign import Campaign, MutantLost, NotRight, gateware
+from spiketwin.cosim.trials.mutation.campaign import (
+    MutantLost,
+    MutationCampaign,
+    NotRight,
+    gateware,
+)
 from spiketwin.cosim.trials.mutation.observing import Killed, Trial
-from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
+from spiketwin.cosim.trials.mutation.results import MutantFate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import Bench, requests, told_by
 from spiketwin.hdl.spec.params import preset
@@ -195,7 +200,9 @@ def test_each_trial_tells_the_mutant_that_it_told_and_nothing_without_one(name: 
         for fate in campaign.earlier(STORED)
         if fate.bench == name and fate.killed_by in bench.trials
     }
-    places = {Fate.of(name, site, None, "", False).place: site.place for site in chosen()[name]}
+    places = {
+        MutantFate.of(name, site, None, "", False).place: site.place for site in chosen()[name]
+    }
     design = bench.mutated([places[fate.place] for fate in of_trial.values()])
     for number, trial in enumerate(of_trial, 1):
         only = {str(trial): bench.trials[str(trial)]}
@@ -237,9 +244,9 @@ RESULT = MutationResult(
     0,
     gateware(),
     (
-        Fate.of("device", SITE, "requests", "Killed: wrong", False),
-        Fate.of("device", replace(SITE, line=8), None, "", False),
-        Fate.of("device", replace(SITE, line=9), None, "", True),
+        MutantFate.of("device", SITE, "requests", "Killed: wrong", False),
+        MutantFate.of("device", replace(SITE, line=8), None, "", False),
+        MutantFate.of("device", replace(SITE, line=9), None, "", True),
     ),
     4,
     12.5,
@@ -252,16 +259,16 @@ def test_the_command_counts_by_unit_and_shows_survivors(
     monkeypatch.setenv("COLUMNS", "100")
     seen = []
 
-    def run(self: Campaign, *_: object, **__: object) -> MutationResult:
+    def run(self: MutationCampaign, *_: object, **__: object) -> MutationResult:
         seen.append(self)
         return RESULT
 
-    monkeypatch.setattr(Campaign, "run", run)
+    monkeypatch.setattr(MutationCampaign, "run", run)
     file = tmp_path / "mutants.json"
     arguments = ["bench", "--mutants", "400", "--workers", "3", "--json", str(file)]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
-    assert seen == [Campaign(400, 0, 3)]
+    assert seen == [MutationCampaign(400, 0, 3)]
     said = " ".join(done.output.split())
     assert "1 of 3 killed (simulated), 1 proved to change nothing, 4 not tried" in said
     assert "core/unit.py:8 or for and: a = b & c" in done.output
@@ -298,11 +305,11 @@ def task(number: int) -> campaign._Task:
 
 
 def judged(
-    monkeypatch: pytest.MonkeyPatch, answers: dict[tuple[str, int], Any], *known: Fate
+    monkeypatch: pytest.MonkeyPatch, answers: dict[tuple[str, int], Any], *known: MutantFate
 ) -> MutationResult:
     """The result of five mutants of which workers would say this, by question and number."""
 
-    def found(_self: Campaign, tasks: list[campaign._Task], work: object) -> Iterator[Any]:
+    def found(_self: MutationCampaign, tasks: list[campaign._Task], work: object) -> Iterator[Any]:
         what = "trials" if work is worker.tried else "proof"
         for each in tasks:
             answer = answers.get((what, each.number))
@@ -310,9 +317,11 @@ def judged(
                 raise answer
             yield each, {"told": answer} if what == "trials" else bool(answer)
 
-    monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(number) for number in range(1, 6)])
-    monkeypatch.setattr(Campaign, "_answers", found)
-    return Campaign(5, 0, 1, known).run(lambda _: None, lambda *_: None)
+    monkeypatch.setattr(
+        MutationCampaign, "_tasks", lambda *_: [task(number) for number in range(1, 6)]
+    )
+    monkeypatch.setattr(MutationCampaign, "_answers", found)
+    return MutationCampaign(5, 0, 1, known).run(lambda _: None, lambda *_: None)
 
 
 def test_of_mutants_that_no_trial_tells_a_proof_is_looked_for(
@@ -370,10 +379,12 @@ def test_a_design_that_is_wrong_without_a_mutant_judges_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wrong = {"wrong": ["requests", "wrong"]}
-    monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(1)])
-    monkeypatch.setattr(Campaign, "_answers", lambda _self, tasks, _work: [(tasks[0], wrong)])
+    monkeypatch.setattr(MutationCampaign, "_tasks", lambda *_: [task(1)])
+    monkeypatch.setattr(
+        MutationCampaign, "_answers", lambda _self, tasks, _work: [(tasks[0], wrong)]
+    )
     with pytest.raises(NotRight, match="device, without a mutant, fails 'requests': wrong"):
-        Campaign(1, 0, 1).run(lambda _: None, lambda *_: None)
+        MutationCampaign(1, 0, 1).run(lambda _: None, lambda *_: None)
 
 
 # --- processes ---------------------------------------------------------------------------------
@@ -411,13 +422,13 @@ class Double:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_mutant_is_tried_whatever_the_number_of_processes(workers: int) -> None:
     tasks = [task(number) for number in range(1, 6)]
-    answers = Campaign(5, 0, workers)._answers(tasks, Double())
+    answers = MutationCampaign(5, 0, workers)._answers(tasks, Double())
     assert {task.number: found for task, found in answers} == {n: n for n in range(1, 6)}
 
 
 def test_a_mutant_that_ends_its_process_is_an_error() -> None:
     with pytest.raises(MutantLost, match=r"core/unit\.py.* ended with status 7"):
-        list(Campaign(1, 0, 1)._answers([task(9)], Double()))
+        list(MutationCampaign(1, 0, 1)._answers([task(9)], Double()))
 
 
 def test_every_bench_has_trials_of_its_own() -> None:

@@ -18,7 +18,7 @@ from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.cosim.serial import protocol_model
 from spiketwin.cosim.trials.selftest import Report, check
-from spiketwin.cosim.trials.selftest.equivalence import Trial
+from spiketwin.cosim.trials.selftest.equivalence import RandomCase
 from spiketwin.cosim.trials.selftest.sweep import EXCHANGES, RATES
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -146,7 +146,7 @@ def test_progress_goes_from_nothing_to_all() -> None:
 
 def test_equal_seeds_make_equal_trials() -> None:
     first, again, other = (
-        Trial.random(TINY, 30, np.random.default_rng(seed)) for seed in (5, 5, 6)
+        RandomCase.random(TINY, 30, np.random.default_rng(seed)) for seed in (5, 5, 6)
     )
     np.testing.assert_array_equal(first.arrays["weight"], again.arrays["weight"])
     assert first.registers == again.registers
@@ -155,7 +155,7 @@ def test_equal_seeds_make_equal_trials() -> None:
 
 def test_trials_reach_what_they_are_to_prove() -> None:
     """Over some trials, each rule of the specification has something to do."""
-    trials = [Trial.random(TINY, 30, np.random.default_rng(seed)) for seed in range(40)]
+    trials = [RandomCase.random(TINY, 30, np.random.default_rng(seed)) for seed in range(40)]
     assert set(trials[0].registers) == set(Oracle(TINY).register) - set(RUN_REGISTERS)
     for name in trials[0].registers:
         assert len({trial.registers[name] for trial in trials}) > 1, name

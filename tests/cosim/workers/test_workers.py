@@ -12,8 +12,8 @@ import pytest
 
 from spiketwin.cosim.workers import child
 from spiketwin.cosim.workers.crew import GivenUp, WorkersLost, WorkFailed
-from spiketwin.cosim.workers.hands import Hands
 from spiketwin.cosim.workers.processes import Processes
+from spiketwin.cosim.workers.workforce import Workforce
 
 
 class Square:
@@ -98,9 +98,9 @@ def test_who_cannot_begin_is_lost() -> None:
 
 
 def test_one_process_may_be_that_of_the_call() -> None:
-    with Hands(1).at_work(os.getpgid, may_be_here=True) as here:
+    with Workforce(1).at_work(os.getpgid, may_be_here=True) as here:
         assert list(here.run([0])) == [(0, os.getpgid(0))]
-    with Hands(1).at_work(os.getpgid) as apart:
+    with Workforce(1).at_work(os.getpgid) as apart:
         ((_, group),) = apart.run([0])
         assert group != os.getpgid(0)
 

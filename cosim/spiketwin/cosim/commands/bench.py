@@ -19,11 +19,11 @@ from spiketwin.cosim.trials.coverage import campaign as coverage
 from spiketwin.cosim.trials.coverage.recorded import KINDS
 from spiketwin.cosim.trials.coverage.results import CoverageResult
 from spiketwin.cosim.trials.mutants import MutantsResult
-from spiketwin.cosim.trials.mutation.campaign import Campaign, earlier
+from spiketwin.cosim.trials.mutation.campaign import MutationCampaign, earlier
 from spiketwin.cosim.trials.mutation.results import MutationResult
 from spiketwin.cosim.trials.peers import measuring as peers
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import CHECK_FAILED
+from spiketwin.host.cli.outcome import end
 from spiketwin.host.progress import Stages
 from spiketwin.host.threads import MOST_THREADS, checked_threads
 
@@ -124,7 +124,7 @@ def bench(
     with progress.shown(console) as display:
         if seeded:
             known = earlier(since) if since else ()
-            campaign = Campaign(seeded, _SEED, checked_threads(workers), known, scheduler)
+            campaign = MutationCampaign(seeded, _SEED, checked_threads(workers), known, scheduler)
             steps = functools.partial(display, "mutants")
             measure = functools.partial(campaign.run, progress=steps)
         elif covering:
@@ -134,8 +134,7 @@ def bench(
     outputs.json(json_file, found)
     console.print(table(found))
     outputs.check()
-    if seeded == 0 and found.mutants.named != found.mutants.seeded:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(seeded != 0 or found.mutants.named == found.mutants.seeded)
 
 
 def _table(figures: BenchResult) -> Table:

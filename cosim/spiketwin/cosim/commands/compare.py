@@ -29,7 +29,7 @@ from spiketwin.host import files
 from spiketwin.host.cli import event_file, options, progress
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli.event_file import Asked
-from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.targets import takes_sizes
 
 _COMMAND: Final = ("spiketwin", "compare")
@@ -161,8 +161,7 @@ def compare(
             _say_what_is_traced(console, trace, traced)
         _look_into(console, outputs, subjects, found, vcd, small)
     outputs.check()
-    if found.differences:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(not found.differences)
 
 
 def _check_files(

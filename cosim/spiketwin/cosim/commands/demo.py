@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.demo.compare import Comparison, compare
+from spiketwin.cosim.demo.compare import DemoComparison, compare
 from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import PICTURES, save_all
 from spiketwin.cosim.demo.result import DemoResult
@@ -183,7 +183,7 @@ def _learn_live(name: str, target: _Target, seed: int, retries: int, console: Co
             return learn(core, RECIPE.network(seed), target.phases, RECIPE.ticks, watch=watch)
 
 
-def _compare(records: dict[str, Record]) -> dict[str, Comparison]:
+def _compare(records: dict[str, Record]) -> dict[str, DemoComparison]:
     """Compare the first record with all others; return the results by their names."""
     (first_name, first), *others = records.items()
     return {name: compare(first, record, (first_name, name)) for name, record in others}
@@ -215,7 +215,9 @@ def _table(records: dict[str, Record]) -> Table:
     return table
 
 
-def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]) -> None:
+def _end(
+    console: Console, records: dict[str, Record], comparisons: dict[str, DemoComparison]
+) -> None:
     """Print whether the targets are equal; exit with status 1 if they are not."""
     outcomes = [
         Outcome(False, "DIFFERENT", (text,))
@@ -229,12 +231,12 @@ def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Co
         ]
     for outcome in outcomes:
         outcome.say(console)
-    end(outcomes)
+    end(all(each.passed for each in outcomes))
     if not outcomes:
         console.print("Nothing to compare with: give --on twice.")
 
 
-def _equality(name: str, found: Comparison, records: dict[str, Record]) -> str:
+def _equality(name: str, found: DemoComparison, records: dict[str, Record]) -> str:
     """Return a sentence about what is equal on a target and on the first one."""
     first_name, first = next(iter(records.items()))
     return (

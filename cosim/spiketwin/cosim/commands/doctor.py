@@ -9,7 +9,7 @@ from rich.table import Table
 
 from spiketwin.cosim.trials.doctor import Examination, Finding, examine
 from spiketwin.host.cli import options
-from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
+from spiketwin.host.cli.outcome import Outcome, end
 
 
 @click.command()
@@ -17,7 +17,7 @@ from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 def doctor(json_file: Path | None) -> None:
     """Say what is missing on this machine, and the exact command that mends it.
 
-    Exits with status 1 if something is missing or broken. An extra that is not installed is told,
+    Exits with status 1 if something is missing or broken. An extra that is not installed is named,
     but is no fault. Nothing is changed.
     """
     console = options.console()
@@ -36,8 +36,7 @@ def doctor(json_file: Path | None) -> None:
     outputs.check()
     if not missing:
         Outcome(True, "", ("Nothing is missing.",)).say(console)
-    else:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(not missing)
 
 
 def _table(findings: list[Finding]) -> Table:

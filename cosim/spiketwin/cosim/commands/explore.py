@@ -19,19 +19,18 @@ from spiketwin.cosim.compare.presets import PRESETS
 from spiketwin.cosim.explore import axes, building, engine, store
 from spiketwin.cosim.explore.axes import Axis, Point
 from spiketwin.cosim.explore.engine import Goal
-from spiketwin.cosim.explore.evaluation import Outcome, evaluate
+from spiketwin.cosim.explore.evaluation import TrialOutcome, evaluate
 from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, labelled, split
 from spiketwin.cosim.explore.results import BUILT, Exploration
 from spiketwin.cosim.explore.script import Script
 from spiketwin.cosim.explore.search import Grid, Sampled, Search
-from spiketwin.cosim.explore.subjects import NetworkFile, Subject, named
+from spiketwin.cosim.explore.subjects import NetworkFile, SearchSubject, named
 from spiketwin.cosim.report import exploration
 from spiketwin.cosim.report.rendering import Head
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.firmware.board import boards
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import Outcome as Verdict
-from spiketwin.host.cli.outcome import end
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.paths import readable
 
@@ -187,40 +186,44 @@ def explore(
     search: Search = Grid(varied)
     if trials is not None:
         search = Sampled(varied, tuple(directions.values()), trials, seed)
-    console, outputs, found = options.console(), options.Outputs(), list[tuple[Point, Outcome]]()
-    hands, ends = Hands(workers, scheduler), _ends(directions, bounds)
+    console, outputs, found = (
+        options.console(),
+        options.Outputs(),
+        list[tuple[Point, TrialOutcome]](),
+    )
+    workforce, ends = Workforce(workers, scheduler), _ends(directions, bounds)
     result = Exploration.of(found, goal, directions, subject.words, ends)
     try:
         try:
-            _explore(console, subject, search, goal, store_file, hands, found)
+            _explore(console, subject, search, goal, store_file, workforce, found)
         finally:
             result = Exploration.of(found, goal, directions, subject.words, ends)
         if building_too:
-            result = _built(console, result, store_file, hands)
+            result = _built(console, result, store_file, workforce)
     finally:  # what was tried is written even if the search is broken off
         outputs.json(json_file, result)
         _draw(outputs, result, (subject, varied), plot, html)
         _say(console, result, varied)
     outputs.check()
-    verdict = _verdict(result)
-    verdict.say(console)
-    end([verdict])
+    outcome = _outcome(result)
+    outcome.say(console)
+    end(outcome.passed)
 
 
 def _explore(
     console: Console,
-    subject: Subject,
+    subject: SearchSubject,
     search: Search,
     goal: Goal,
     store_file: Path | None,
-    hands: Hands,
-    found: list[tuple[Point, Outcome]],
+    workforce: Workforce,
+    found: list[tuple[Point, TrialOutcome]],
 ) -> None:
     """Add to `found` what comes of a search."""
     work = partial(evaluate, subject, wanted=goal.wanted)
     with (
         store.opened(store_file, engine.identity(subject)) as kept,
-        hands.at_work(work, may_be_here=True) as crew,
+        workforce.at_work(work, may_be_here=True) as crew,
         progress.shown(console, "trials") as display,
     ):
         for batch in engine.explored(
@@ -230,16 +233,16 @@ def _explore(
 
 
 def _built(
-    console: Console, found: Exploration, store_file: Path | None, hands: Hands
+    console: Console, found: Exploration, store_file: Path | None, workforce: Workforce
 ) -> Exploration:
     """Return a result with the builds of its front."""
     with progress.shown(console, "cores") as display:
         return building.built(
-            found, store_file, hands, lambda done, total: display("building", done, total)
+            found, store_file, workforce, lambda done, total: display("building", done, total)
         )
 
 
-def _subject(what: Path | None, preset_name: str | None) -> Subject:
+def _subject(what: Path | None, preset_name: str | None) -> SearchSubject:
     if (what is None) == (preset_name is None):
         raise click.UsageError(
             "give just one of WHAT, the file of a network or of Python, and --preset, one of "
@@ -261,7 +264,7 @@ def _on_board(varied: tuple[Axis, ...], fits: str | None) -> tuple[Axis, ...]:
 
 
 def _directions(
-    subject: Subject, known: Sequence[str], maximise: Sequence[str], minimise: Sequence[str]
+    subject: SearchSubject, known: Sequence[str], maximise: Sequence[str], minimise: Sequence[str]
 ) -> dict[str, Direction]:
     """Return the direction of each objective, in the order of the options."""
     found: dict[str, Direction] = {}
@@ -281,7 +284,7 @@ def _directions(
     return found
 
 
-def _check_figure(subject: Subject, name: str) -> None:
+def _check_figure(subject: SearchSubject, name: str) -> None:
     own = isinstance(subject, Script) and subject.measures
     if not own and name not in KNOWN:
         raise InvalidInput(f"there is no figure {name!r}: choose of {', '.join(KNOWN)}")
@@ -302,7 +305,7 @@ def _check_plot(directions: dict[str, Direction]) -> None:
     import_module("matplotlib")
 
 
-def _check_build(subject: Subject, varied: Sequence[Axis]) -> None:
+def _check_build(subject: SearchSubject, varied: Sequence[Axis]) -> None:
     """Fail before the search if no core of it can be built."""
     if isinstance(subject, Script) and subject.measures:
         raise click.UsageError("--build: trial() of a script returns figures, and no core to build")
@@ -316,7 +319,7 @@ def _check_build(subject: Subject, varied: Sequence[Axis]) -> None:
 def _draw(
     outputs: options.Outputs,
     found: Exploration,
-    call: tuple[Subject, Sequence[Axis]],
+    call: tuple[SearchSubject, Sequence[Axis]],
     plot: Path | None,
     html: Path | None,
 ) -> None:
@@ -330,8 +333,8 @@ def _draw(
         axes_given = [word for each in varied for word in ("--vary", str(each))]
         ends = [word for name, each in found.directions.items() for word in (f"--{each}", name)]
         command = shlex.join(["spiketwin", "explore", *subject.words, *axes_given, *ends])
-        verdict = _verdict(found)
-        outputs.attempt(lambda: exploration.save(html, Head(title, command), found, verdict))
+        outcome = _outcome(found)
+        outputs.attempt(lambda: exploration.save(html, Head(title, command), found, outcome))
 
 
 def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
@@ -384,15 +387,15 @@ def _build_table(found: Exploration, names: Sequence[str]) -> Table:
     return table
 
 
-def _verdict(found: Exploration) -> Verdict:
+def _outcome(found: Exploration) -> Outcome:
     if found.given_up:
         first = found.trials[found.given_up[0]]
         says = f"{len(found.given_up):,} trials, the first one {first.params}: {first.refused}"
-        return Verdict(False, "GIVEN UP", (f"{says}. To see why, {first.command}",))
+        return Outcome(False, "GIVEN UP", (f"{says}. To see why, {first.command}",))
     failed = [t for t in found.trials if t.built is not None and t.built.failed is not None]
     if failed and failed[0].built is not None:
         says = f"{len(failed):,} of {len(found.front):,} trials, the first one {failed[0].params}"
-        return Verdict(False, "NOT BUILT", (f"{says}: {failed[0].built.failed}",))
+        return Outcome(False, "NOT BUILT", (f"{says}: {failed[0].built.failed}",))
     if found.front:
-        return Verdict(True, "FRONT", (f"{len(found.front):,} trials",))
-    return Verdict(False, "NOTHING", ("no trial was possible within the bounds",))
+        return Outcome(True, "FRONT", (f"{len(found.front):,} trials",))
+    return Outcome(False, "NOTHING", ("no trial was possible within the bounds",))

@@ -20,7 +20,7 @@ from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import CHECK_FAILED
+from spiketwin.host.cli.outcome import end
 from spiketwin.host.errors import SpiketwinError, TargetError
 from spiketwin.host.ports import SerialPort, serial_ports
 from spiketwin.host.targets import connect
@@ -102,8 +102,7 @@ def flash(
     outputs.json(json_file, report)
     say(console, report)
     outputs.check()
-    if not report.passed:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(report.passed)
 
 
 def _port(target: Board, port: str | None) -> SerialPort | None:

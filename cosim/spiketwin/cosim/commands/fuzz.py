@@ -15,13 +15,13 @@ from rich.table import Table
 
 from spiketwin.cosim.commands import spreading
 from spiketwin.cosim.trials.fuzz import parts
-from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, hand_over
+from spiketwin.cosim.trials.fuzz.campaign import FuzzFinding, FuzzTally, bounded_memory, hand_over
 from spiketwin.cosim.trials.fuzz.results import FuzzResult, KeptFinding
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import CHECK_FAILED
+from spiketwin.host.cli.outcome import end
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.inputs import open_regular
 
@@ -97,7 +97,7 @@ def fuzz(
     names = (list(only) or list(SURFACES))[:inputs]
     todo = list(parts.parts(names, inputs, seed))
     with progress.shown(console, "inputs") as display:
-        tallies, lost = parts.run(todo, Hands(workers, scheduler), store_file, display)
+        tallies, lost = parts.run(todo, Workforce(workers, scheduler), store_file, display)
     seconds = time.perf_counter() - begin
     outputs = options.Outputs()
     files = [_keep(finding, outputs) for tally in tallies.values() for finding in tally.findings]
@@ -113,11 +113,10 @@ def fuzz(
     for each in lost:
         console.print(f"    {each}", highlight=False, soft_wrap=True)
     outputs.check()
-    if found.untyped or lost:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(not found.untyped and not lost)
 
 
-def _keep(finding: Finding, outputs: options.Outputs) -> str:
+def _keep(finding: FuzzFinding, outputs: options.Outputs) -> str:
     """Write a finding to the working folder; return the name of the file."""
     digest = hashlib.sha256(finding.data).hexdigest()[:8]
     path = Path(f"fuzz-{finding.surface}-{digest}.json")
@@ -133,9 +132,9 @@ def _replay(path: Path, console: Console) -> None:
             error, finding = hand_over(name, surface, data)
     if finding is None:
         console.print(f"It ends in {error or 'a result'}.")
-        return
-    console.print(finding.trace, highlight=False, soft_wrap=True)
-    raise click.exceptions.Exit(CHECK_FAILED)
+    else:
+        console.print(finding.trace, highlight=False, soft_wrap=True)
+    end(finding is None)
 
 
 def _finding(path: Path) -> tuple[str, bytes]:
@@ -152,7 +151,7 @@ def _finding(path: Path) -> tuple[str, bytes]:
     return name, data
 
 
-def _table(tallies: dict[str, Tally]) -> Table:
+def _table(tallies: dict[str, FuzzTally]) -> Table:
     table = Table(
         "way in", "inputs", "results", "errors of ours", "others", "slowest (ms, measured)"
     )

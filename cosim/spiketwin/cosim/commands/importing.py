@@ -21,6 +21,7 @@ from spiketwin.host import Network, files
 from spiketwin.host.cli import event_file, options, stimulus
 from spiketwin.host.cli.doors import door_of
 from spiketwin.host.cli.event_file import Asked
+from spiketwin.host.door_report import DoorReport
 from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.quantisation.measure import Measured, measure
@@ -161,7 +162,7 @@ def import_network(
     )  # fmt: skip
     title = f"{readable(network_file.name)}, {door.name}"
     outputs = options.Outputs()
-    kept = given or getattr(report, "stimulus", None)
+    kept = given or report.stimulus
     spikes, length = (None, None) if kept is None else (kept.spikes, kept.ticks)
     kind = None if rounded is None else RoundedFor(rounded.dt, rounded.sizes)
     outputs.attempt(lambda: files.save(net, network, spikes, length, rounded_for=kind))
@@ -234,12 +235,12 @@ def _lines(net: Path, found: Imported) -> Iterator[str]:
         )
 
 
-def _page(title: str, report: Any) -> str:
+def _page(title: str, report: DoorReport) -> str:
     """Return a page with the text and the figures of a report."""
     rows = "".join(
         f"<tr><th>{escape(name)}<td>{escape(str(value))}" for name, value in _flat(report.as_json())
     )
-    tables = "".join(_table(name, each) for name, each in getattr(report, "tables", {}).items())
+    tables = "".join(_table(name, each) for name, each in report.tables.items())
     return _PAGE.format(title=escape(title), text=escape(str(report)), rows=rows, tables=tables)
 
 

@@ -17,7 +17,7 @@ from spiketwin.cosim.trials.selftest.memory import MemoryReport
 from spiketwin.cosim.trials.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
 from spiketwin.host.targets import connect
@@ -96,8 +96,7 @@ def selftest(
     outputs.json(json_file, report)
     say(console, report)
     outputs.check()
-    if not report.passed:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(report.passed)
 
 
 def examined(

@@ -21,12 +21,12 @@ from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.compare.sweep import Judge, Point, Sweep, SweepResult
+from spiketwin.cosim.compare.sweep import Judge, Sweep, SweepPoint, SweepResult
 from spiketwin.cosim.compare.sweep import sweep as sweep_target
 from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.cli import options, progress, stimulus
-from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.paths import readable
 from spiketwin.host.progress import Progress
 from spiketwin.host.targets import origin
@@ -149,8 +149,7 @@ def sweep(
     write(outputs, found, played.name(net, preset_name), plot, json_file)
     say(console, found)
     outputs.check()
-    if not found.equal:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(found.equal)
 
 
 def _task(console: Console, name: str, ticks: int | None) -> tuple[Played, Judge]:
@@ -245,7 +244,7 @@ def _table(found: Sweep, title: str, columns: dict[str, list[str]]) -> Table:
 
 
 def _time_table(found: Sweep, name: str) -> Table:
-    def cells(point: Point) -> dict[str, str]:
+    def cells(point: SweepPoint) -> dict[str, str]:
         return {
             "\nµs": f"{found.microseconds(point.tick_period):.4g}",
             "load\n%": f"{100 * point.utilisation:.1f}",
@@ -261,7 +260,7 @@ def _time_table(found: Sweep, name: str) -> Table:
 
 
 def _spike_table(found: Sweep) -> Table:
-    def cells(point: Point) -> dict[str, str]:
+    def cells(point: SweepPoint) -> dict[str, str]:
         return {
             "events\ndropped": f"{point.dropped_events:,}",
             "spikes\nfired": f"{point.spikes:,}",
@@ -276,7 +275,7 @@ def _spike_table(found: Sweep) -> Table:
 
 
 def _distance_table(found: Sweep) -> Table:
-    def cells(point: Point) -> dict[str, str]:
+    def cells(point: SweepPoint) -> dict[str, str]:
         texts = {}
         if (distances := point.distances) is not None:
             texts = {

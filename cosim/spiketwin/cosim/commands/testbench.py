@@ -21,12 +21,12 @@ from rich.console import Console
 
 from spiketwin.cosim.testbenches import runner
 from spiketwin.cosim.testbenches.levels import SESSION_VARIABLE
-from spiketwin.cosim.testbenches.runner import BenchError, Outcome, Test
+from spiketwin.cosim.testbenches.runner import BenchError, BenchOutcome, Test
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 from spiketwin.host.cli import options, progress
-from spiketwin.host.cli.outcome import CHECK_FAILED
+from spiketwin.host.cli.outcome import end
 from spiketwin.host.recording import Recording
 from spiketwin.host.replacing import replacing
 
@@ -99,7 +99,7 @@ class _Bench:
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 31) - 1),
-    help="Of all that the tests choose at random. Default: another one each time, which is told.",
+    help="Seed of all that the tests choose at random. Default: another one each time, shown.",
 )
 @click.option(
     "--waves",
@@ -148,7 +148,7 @@ def testbench(
     if sources and any(each.folder is None for each in benches):
         raise click.UsageError("--source is for a Python file of yours: name it as FILE")
     console = Console(highlight=False, soft_wrap=True)
-    cases: list[tuple[_Bench, Test, Outcome]] = []
+    cases: list[tuple[_Bench, Test, BenchOutcome]] = []
     for each in benches:
         with _results(each) as results:
             cases += _run(console, each, wanted, seed, waves, sources, top, results)
@@ -159,8 +159,7 @@ def testbench(
     parts = [f"{len(cases) - failed - skipped} passed", f"{failed} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
     console.print(f"{', '.join(parts)}; seed {seed}", markup=False)
-    if failed:
-        raise click.exceptions.Exit(CHECK_FAILED)
+    end(failed == 0)
 
 
 def _bench(name: str, params: CoreParams | None, level: str | None) -> _Bench:
@@ -238,7 +237,7 @@ def _run(
     sources: Sequence[Path],
     top: str | None,
     results: Path,
-) -> list[tuple[_Bench, Test, Outcome]]:
+) -> list[tuple[_Bench, Test, BenchOutcome]]:
     """Build the simulator of a testbench and run its tests, one line of output each."""
     tests = _chosen(bench, wanted, seed, results)
     if waves is not None and len(tests) > 1:
@@ -252,7 +251,9 @@ def _run(
             place = results / str(number)
             place.mkdir()
             if test.skip and not wanted:
-                outcome = Outcome(False, True, "skipped", "declared with skip", 0.0, place / "log")
+                outcome = BenchOutcome(
+                    False, True, "skipped", "declared with skip", 0.0, place / "log"
+                )
             else:
                 outcome = runner.simulate(
                     folder, simulated, bench.params, bench.module, test.full_name, seed=seed,
@@ -330,7 +331,7 @@ def _level(bench: _Bench, tests: Sequence[Test]) -> str:
     return driven[0]
 
 
-def _say(console: Console, bench: _Bench, test: Test, outcome: Outcome) -> None:
+def _say(console: Console, bench: _Bench, test: Test, outcome: BenchOutcome) -> None:
     """Print the outcome of a test: our words first, then those of cocotb."""
     word, style = ("passed", "green") if outcome.passed else ("FAILED", "bold red")
     if outcome.skipped:
@@ -347,7 +348,7 @@ def _say(console: Console, bench: _Bench, test: Test, outcome: Outcome) -> None:
             console.print(f"        | {line}", markup=False)
 
 
-def _write_junit(path: Path, cases: Sequence[tuple[_Bench, Test, Outcome]], seed: int) -> None:
+def _write_junit(path: Path, cases: Sequence[tuple[_Bench, Test, BenchOutcome]], seed: int) -> None:
     """Write results in the XML format of pytest, with one suite per testbench."""
     root = ElementTree.Element("testsuites", name="spiketwin testbench")
     suites: dict[str, ElementTree.Element] = {}

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from spiketwin.cosim.commands import spreading
 from spiketwin.cosim.trials.verify import shrinking
-from spiketwin.cosim.trials.verify.campaign import Campaign, Tally
-from spiketwin.cosim.trials.verify.results import FirstDifference, VerifyResult
+from spiketwin.cosim.trials.verify.campaign import VerifyCampaign, VerifyTally
+from spiketwin.cosim.trials.verify.results import SampleDifference, VerifyResult
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, core_of
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
 from spiketwin.host.cli import options, progress
@@ -118,12 +118,14 @@ def verify(
             "target good with `spiketwin selftest`"
         )
     options.check_distinct({"--json": json_file, "--store": store_file}, {})
-    hands = Hands(checked_threads(workers), scheduler)
-    campaign = Campaign(url, seed, first, only or tuple(CORES), updates, hands, store_file)
-    console, outputs, tally = options.console(), options.Outputs(), Tally(first)
+    workforce = Workforce(checked_threads(workers), scheduler)
+    campaign = VerifyCampaign(
+        url, seed, first, only or tuple(CORES), updates, workforce, store_file
+    )
+    console, outputs, tally = options.console(), options.Outputs(), VerifyTally(first)
     with progress.shown(console, "neuron updates") as display:
         builds = campaign.prepare(display.stage)
-        display.stage(f"running samples, {hands}")
+        display.stage(f"running samples, {workforce}")
         begin = time.perf_counter()
         try:
             campaign.search(tally, lambda done: display("samples", done, updates))
@@ -138,12 +140,12 @@ def verify(
     for call in found.difference.repeat if found.difference else ():
         console.print(f"    {call}", soft_wrap=True, highlight=False)
     outputs.check()
-    end([outcome])
+    end(outcome.passed)
 
 
 def _kept(
-    campaign: Campaign, tally: Tally, outputs: options.Outputs, display: Progress
-) -> FirstDifference | None:
+    campaign: VerifyCampaign, tally: VerifyTally, outputs: options.Outputs, display: Progress
+) -> SampleDifference | None:
     """Save the sample in which model and twin differ, if any, whole and shrunk."""
     differs = tally.difference
     if differs is None or differs.difference is None:
@@ -161,7 +163,7 @@ def _kept(
     on = shlex.quote(campaign.url)
     params = described(sample.params)
     which = f"--seed {campaign.seed} --first {differs.number}"
-    return FirstDifference(
+    return SampleDifference(
         number=differs.number,
         core=core_of(differs.number),
         what=differs.difference,

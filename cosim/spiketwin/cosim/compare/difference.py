@@ -1,4 +1,4 @@
-"""Where two targets part: the first tick after which anything differs, and the cause."""
+"""The place where two targets part: the first tick after which anything differs, and the cause."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NotReproducible(SpiketwinError):
 
 
 @dataclass(frozen=True, eq=False)
-class Window(Result):
+class DifferenceWindow(Result):
     """The ticks around a difference, for each of two targets by its name.
 
     Attributes
@@ -108,7 +108,7 @@ class Difference(Result):
     neuron: int | None
     values: dict[str, int]
     elements: dict[str, int]
-    around: Window | None
+    around: DifferenceWindow | None
     part: str | None = None
 
     @property
@@ -382,7 +382,7 @@ def _window(
     field: str,
     place: tuple[int, ...],
     n_neurons: int,
-) -> Window:
+) -> DifferenceWindow:
     begin, end = max(0, tick - _AROUND), min(case.ticks, tick + _AROUND + 1)
     spikes: dict[str, list[list[int]]] = {}
     values: dict[str, list[int]] = {}
@@ -394,4 +394,4 @@ def _window(
             behaviour = Behaviour(playback.to(after), playback.held())
             spikes[subject.name].append(behaviour.run.spikes[:, 1].tolist())
             values[subject.name].append(int(_values(behaviour, 0, n_neurons)[field][place]))
-    return Window(list(range(begin, end)), spikes, values)
+    return DifferenceWindow(list(range(begin, end)), spikes, values)

@@ -8,7 +8,8 @@ any clock (`spiketwin.host.device_time`); that of software and boards is measure
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from spiketwin.host.account import Account
 from spiketwin.host.device_time import DeviceTime, cycles_per_bit
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
-from spiketwin.host.progress import Progress
+from spiketwin.host.progress import Progress, Steps
 from spiketwin.host.spikes import Run
 from spiketwin.host.summaries import CycleLatencySummary
 from spiketwin.host.targets import origin
@@ -101,15 +102,13 @@ def play(subject: Subject, case: Case, progress: Progress, asked: int | None = N
     core = subject.core
     if asked is not None and asked != core.link.baud:
         core.set_baud(asked)
-    stepped = _stepped(
-        core, case, lambda done: progress(f"{subject.name} tick by tick", done, case.ticks)
-    )
+    stepped = _stepped(core, case, functools.partial(progress, f"{subject.name} tick by tick"))
     core.program(case.network)
     before = core.statistics.bytes_sent + core.statistics.bytes_received
     run = core.run(
         case.spikes,
         case.ticks,
-        progress=lambda done, total: progress(f"{subject.name} streamed", done, total),
+        progress=functools.partial(progress, f"{subject.name} streamed"),
     )
     after = core.statistics.bytes_sent + core.statistics.bytes_received
     return TimedPlay(
@@ -117,19 +116,19 @@ def play(subject: Subject, case: Case, progress: Progress, asked: int | None = N
     )
 
 
-def _stepped(core: Core, case: Case, progress: Callable[[int], None]) -> Ledger:
+def _stepped(core: Core, case: Case, progress: Steps) -> Ledger:
     core.program(case.network)
     accounts: list[Account] = []
     edges = np.searchsorted(case.spikes[:, 0], np.arange(case.ticks + 1))
     for tick in range(case.ticks):
         events = case.spikes[edges[tick] : edges[tick + 1]] - (tick, 0)
         accounts += core.run(events, 1).accounts
-        progress(tick + 1)
+        progress(tick + 1, case.ticks)
     return Ledger.of(accounts)
 
 
 @dataclass(frozen=True, eq=False)
-class Point(Result):
+class HardwarePoint(Result):
     """The network on hardware of one clock, behind a line of one rate; all of it is computed.
 
     Attributes
@@ -235,7 +234,7 @@ class Point(Result):
 
 
 @dataclass(frozen=True)
-class Measured(Result):
+class MeasuredTime(Result):
     """The time that a target took.
 
     Attributes
@@ -258,7 +257,7 @@ class Measured(Result):
 
 
 @dataclass(frozen=True)
-class MeasuredBesideComputed(Measured):
+class MeasuredBesideComputed(MeasuredTime):
     """The time that a target took, and the computed time for its clock and line.
 
     Attributes
@@ -309,7 +308,7 @@ class Study(Result):
     )  # fmt: skip
 
     played: list[TimedPlay]
-    points: list[Point]
+    points: list[HardwarePoint]
     round_trip_seconds: float
 
     @property
@@ -348,9 +347,9 @@ class Study(Result):
         return [each for each in self.played if each.streamed.baud is not None]
 
     @property
-    def software(self) -> list[Measured]:
+    def software(self) -> list[MeasuredTime]:
         """The model: targets whose wall time is the time of software."""
-        return [Measured(**_measured(each)) for each in self.in_software]
+        return [MeasuredTime(**_measured(each)) for each in self.in_software]
 
     @property
     def beside(self) -> list[MeasuredBesideComputed]:
@@ -364,7 +363,7 @@ class Study(Result):
         """The rate, for each clock, from which on the line does not limit the streamed run."""
         return [LineLimit(clock, self.line_limits_below(clock)) for clock in self.clocks]
 
-    def of_clock(self, clock_hz: int) -> list[Point]:
+    def of_clock(self, clock_hz: int) -> list[HardwarePoint]:
         """Return the points of a clock, with ascending rates."""
         return [point for point in self.points if point.clock_hz == clock_hz]
 
@@ -437,7 +436,7 @@ def study(
         round_trip = next((each for each in measured if each is not None), 0.0)
     first = played[0]
     points = [
-        Point(
+        HardwarePoint(
             rate,
             first.stepped.on_hardware(rate, clock, round_trip),
             first.streamed.on_hardware(rate, clock, round_trip),

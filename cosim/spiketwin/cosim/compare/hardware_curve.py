@@ -14,7 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from spiketwin.cosim.compare.hardware import Point, Study, TimedPlay, median_latency, seconds_of
+from spiketwin.cosim.compare.hardware import (
+    HardwarePoint,
+    Study,
+    TimedPlay,
+    median_latency,
+    seconds_of,
+)
 from spiketwin.host.cli.raster import plain_names
 
 _SIZE: Final = (10.0, 7.0)
@@ -53,7 +59,9 @@ def save(file: IO[bytes], found: Study, title: str) -> None:
             figure.savefig(file, format="png", dpi=_DPI)
 
 
-def _lines(axis: Axes, found: Study, value: Callable[[Point], float], how: str, line: str) -> None:
+def _lines(
+    axis: Axes, found: Study, value: Callable[[HardwarePoint], float], how: str, line: str
+) -> None:
     """Draw one line per clock."""
     for number, clock in enumerate(found.clocks):
         points = found.of_clock(clock)

@@ -253,7 +253,7 @@ class Ideal:
         Parameters
         ----------
         network:
-            The network, of which this is the ideal one. Its own weights times `factor` are rounded,
+            The network whose ideal one this is. Its own weights times `factor` are rounded,
             as two synapses of a pair are one here.
         scale, params:
             As for `quantised`, which names what is raised and warned of.

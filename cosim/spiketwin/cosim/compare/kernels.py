@@ -77,7 +77,7 @@ class State(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What a profile holds; each ``…_loss`` is the part of a value lost per tick of decay.
+    """The constants of a profile; each ``…_loss`` is the part of a value lost per tick of decay.
 
     Traces are fractions of full scale.
     """
@@ -109,7 +109,7 @@ class Rules(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What a rule holds; gains and offsets are in weight units."""
+    """The constants that a rule holds; gains and offsets are in weight units."""
 
     stochastic: float
     w_min: float

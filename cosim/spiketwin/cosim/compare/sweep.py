@@ -57,7 +57,7 @@ class Distances(Result):
 
 
 @dataclass(frozen=True)
-class Point(Result):
+class SweepPoint(Result):
     """The result of a core at one tick period; all times in cycles.
 
     The last three depend on the link to the target and on the host, all else on the core alone.
@@ -152,7 +152,7 @@ class Sweep(Result):
     falls_behind_below: float
     keeps_up_from: int
     accuracy: float | None
-    points: tuple[Point, ...]
+    points: tuple[SweepPoint, ...]
 
     def values(self, name: str) -> NDArray[np.float64]:
         """Return one attribute of all points, shape (points,); NaN for None."""
@@ -249,7 +249,7 @@ def sweep(
 
 def _judged(
     case: Case, free: Run, found: Live, judge: Judge | None, distances: bool, clock_hz: int
-) -> Point:
+) -> SweepPoint:
     period, run = found.period, found.run
     spikes, left = run.spikes, found.left
     late = latencies(spikes, left, period)
@@ -260,7 +260,7 @@ def _judged(
     kept = _shared(spikes, free.spikes)
     distorted = interval_distortions(spikes[kept], left[kept], period)
     elapsed = max(int(found.begins[-1] + run.cycles[-1]), case.ticks * period)
-    return Point(
+    return SweepPoint(
         tick_period=period,
         utilisation=float(run.cycles.mean() / period),
         elapsed_cycles=elapsed,

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.cosim.digits.encoding import N_CLASSES, Readout
+from spiketwin.cosim.digits.encoding import N_CLASSES, DigitReadout
 from spiketwin.cosim.digits.recipe import LABELLING, TESTING, Phase
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
@@ -16,7 +16,7 @@ LATELY: Final = 100
 """Number of last images for the share of those recognised while the network learns."""
 
 
-class Answers:
+class DigitAnswers:
     """The answers of the network to the images that it was shown without labels.
 
     A neuron votes for the digit that it is taught, but in the test for those that it was labelled
@@ -75,8 +75,8 @@ class Answers:
         return int(self._readout.classify(counts[None])[0])
 
     @cached_property
-    def _readout(self) -> Readout:
-        return Readout.fit(np.stack(self._labelled), np.array(self._labels))
+    def _readout(self) -> DigitReadout:
+        return DigitReadout.fit(np.stack(self._labelled), np.array(self._labels))
 
     def summary(self) -> str:
         """Return the share recognised: recently while the network learns, else in this phase."""

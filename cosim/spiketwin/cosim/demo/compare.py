@@ -16,7 +16,7 @@ each tick, and the cycle in it at which each spike left."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DemoComparison:
     """The amounts compared, and the differences found.
 
     Attributes
@@ -33,7 +33,7 @@ class Comparison:
     differences: dict[str, str]
 
 
-def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison:
+def compare(first: Record, second: Record, names: tuple[str, str]) -> DemoComparison:
     """Compare all that two targets did, as far as both of them went.
 
     Parameters
@@ -48,7 +48,7 @@ def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison
     differences: dict[str, str] = {}
     for name, what, (a, b) in chain(_of_runs(first, second), _of_phases(first, second)):
         differences.setdefault(name, f"{what}: {a} on {names[0]}, {b} on {names[1]}")
-    return Comparison(
+    return DemoComparison(
         ticks=first.ticks,
         spikes=len(first.spikes),
         weights=sum(weights.size for weights in first.weights),

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.cosim.demo.answers import Answers
+from spiketwin.cosim.demo.answers import DigitAnswers
 from spiketwin.cosim.demo.run import Watch
 from spiketwin.cosim.digits.recipe import Phase
 from spiketwin.host import Core, Run
@@ -33,7 +33,7 @@ def lesson(
     phases:
         The phases that are shown.
     """
-    answers = Answers(taught, phases, _HISTORY)
+    answers = DigitAnswers(taught, phases, _HISTORY)
     order = np.argsort(taught, kind="stable")
     view = View(
         f"handwritten digits on {target}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from spiketwin.cosim.demo.compare import COMPARED, Comparison
+from spiketwin.cosim.demo.compare import COMPARED, DemoComparison
 from spiketwin.cosim.demo.run import Record
 from spiketwin.cosim.digits.encoding import Digits
 from spiketwin.hdl.spec.results import Result
@@ -87,7 +87,7 @@ class Compared(Result):
     weights: int
 
     @classmethod
-    def of(cls, comparisons: Sequence[Comparison]) -> Self:
+    def of(cls, comparisons: Sequence[DemoComparison]) -> Self:
         """Add up the amounts of several comparisons."""
         return cls(
             sum(each.ticks for each in comparisons),
@@ -112,7 +112,7 @@ class Equal(Result):
     cycles: bool
 
     @classmethod
-    def of(cls, comparisons: Sequence[Comparison]) -> Self:
+    def of(cls, comparisons: Sequence[DemoComparison]) -> Self:
         """Combine several comparisons: a part is equal if it is in all of them."""
         return cls(
             **{
@@ -178,7 +178,10 @@ class DemoResult(Result):
 
     @classmethod
     def of(
-        cls, digits: Digits, records: Mapping[str, Record], comparisons: Mapping[str, Comparison]
+        cls,
+        digits: Digits,
+        records: Mapping[str, Record],
+        comparisons: Mapping[str, DemoComparison],
     ) -> Self:
         """Take what was done, and what was found in comparing it, by address of the target.
 
@@ -206,7 +209,7 @@ class DemoResult(Result):
         )
 
 
-def _part(name: str, record: Record, of: int, comparison: Comparison) -> LearnedPart:
+def _part(name: str, record: Record, of: int, comparison: DemoComparison) -> LearnedPart:
     return LearnedPart(
         presentations=record.presentations,
         of=of,

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from spiketwin.cosim.digits.encoding import Digits, Readout, load
+from spiketwin.cosim.digits.encoding import DigitReadout, Digits, load
 from spiketwin.cosim.digits.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Core, Network, Run, Runs, connect
 from spiketwin.host.elements import IntArray
@@ -125,9 +125,9 @@ class Record:
         np.add.at(counts, (presentation[within], self.spikes[within, 1]), 1)
         return counts
 
-    def readout(self) -> Readout:
+    def readout(self) -> DigitReadout:
         """Return the labels of the neurons, from the training half alone."""
-        return Readout.fit(self.counts(LABELLING), self.phase(LABELLING).images.labels)
+        return DigitReadout.fit(self.counts(LABELLING), self.phase(LABELLING).images.labels)
 
     def predicted(self) -> IntArray:
         """Return the class found for each test image, shape (n,)."""

@@ -301,7 +301,7 @@ class SoftwareDevice:
 
 
 class _ArgumentLayout:
-    """How the arguments of a request are laid out."""
+    """The layout of the arguments of a request."""
 
     def __init__(self, request: Request) -> None:
         self._fixed = request.layout

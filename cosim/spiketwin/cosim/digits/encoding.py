@@ -105,7 +105,7 @@ def teach(spikes: IntArray, label: int, ticks: int, period: int) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Readout:
+class DigitReadout:
     """The readout: how much each neuron speaks for each class.
 
     Attributes
@@ -118,7 +118,7 @@ class Readout:
     share: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, counts: IntArray, labels: IntArray) -> Readout:
+    def fit(cls, counts: IntArray, labels: IntArray) -> DigitReadout:
         """Return the readout for spike counts, shape (n, neurons), on training images."""
         means = np.zeros((N_CLASSES, counts.shape[1]))
         for label in np.unique(labels):

@@ -47,7 +47,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 
 @dataclass(frozen=True)
 class Axis:
-    """What is varied, and its values.
+    """An axis of a search: the size or setting that is varied, and its values.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Axis:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the values are numbers, of which near ones are alike."""
+        """Whether the values are numbers, so that near ones are alike."""
         return all(not isinstance(value, str) for value in self.values)
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from spiketwin.cosim.explore.results import Beside, BuiltCore, Exploration, TrialResult
 from spiketwin.cosim.workers import answers
-from spiketwin.cosim.workers.answers import Answers, Form
+from spiketwin.cosim.workers.answers import AnswerFormat, Answers
 from spiketwin.cosim.workers.crew import Crew, GivenUp
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.firmware.board import board
 from spiketwin.firmware.build import TimingMissed, TooBig, build
 from spiketwin.firmware.errors import BoardError, ClockError
@@ -30,7 +30,7 @@ _KINDS: Final = dict(zip(_FIGURES, ("logic", "memory", "dsp"), strict=True))
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedBuild:
     """A core that is to be built.
 
     Attributes
@@ -53,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Reported:
-    """What the tools report of a core.
+    """The report of the tools on a core.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Reported:
     is_final: bool = True
 
 
-def reported(wanted: Wanted) -> Reported:
+def reported(wanted: WantedBuild) -> Reported:
     """Build a core, unless it lies in the cache of builds, and return what the tools report."""
     try:
         return Reported(build(wanted.plan).figures, None)
@@ -86,15 +86,19 @@ def _first_line(error: SpiketwinError) -> str:
     return str(error).partition("\n")[0]
 
 
-def wanted_of(trial: TrialResult) -> Wanted | None:
+def wanted_of(trial: TrialResult) -> WantedBuild | None:
     """Return the core of a trial; None if it has no board or no core."""
     if trial.core is None or "board" not in trial.params:
         return None
     clock = trial.params.get("clock")
-    return Wanted(str(trial.params["board"]), trial.core, None if clock is None else int(clock))
+    return WantedBuild(
+        str(trial.params["board"]), trial.core, None if clock is None else int(clock)
+    )
 
 
-def built(found: Exploration, store: Path | None, hands: Hands, progress: Steps) -> Exploration:
+def built(
+    found: Exploration, store: Path | None, workforce: Workforce, progress: Steps
+) -> Exploration:
     """Return a result with the builds of all cores of its front that have a board.
 
     Parameters
@@ -103,7 +107,7 @@ def built(found: Exploration, store: Path | None, hands: Hands, progress: Steps)
         The result.
     store:
         File in which what the tools reported is kept, and looked up; None for none.
-    hands:
+    workforce:
         Who builds.
     progress:
         Called with (cores done, cores).
@@ -115,7 +119,7 @@ def built(found: Exploration, store: Path | None, hands: Hands, progress: Steps)
     """
     of_front = {place: wanted_of(found.trials[place]) for place in found.front}
     cores = list(dict.fromkeys(each for each in of_front.values() if each is not None))
-    with _kept(store) as kept, hands.at_work(reported, may_be_here=True) as crew:
+    with _kept(store) as kept, workforce.at_work(reported, may_be_here=True) as crew:
         reports = dict(_reports(cores, crew, kept, progress))
     trials = [
         dataclasses.replace(trial, built=_beside(core, reports[core]))
@@ -127,9 +131,9 @@ def built(found: Exploration, store: Path | None, hands: Hands, progress: Steps)
 
 
 @contextmanager
-def _kept(store: Path | None) -> Iterator[Answers[Wanted, Reported]]:
+def _kept(store: Path | None) -> Iterator[Answers[WantedBuild, Reported]]:
     # The digest of a plan has all that shapes the build, the tools and the sources among them.
-    form = Form[Wanted, Reported](
+    form = AnswerFormat[WantedBuild, Reported](
         lambda core: core.plan.digest, dataclasses.asdict, lambda written: Reported(**written)
     )
     with answers.opened(store, "build", form) as kept:
@@ -137,11 +141,11 @@ def _kept(store: Path | None) -> Iterator[Answers[Wanted, Reported]]:
 
 
 def _reports(
-    cores: list[Wanted],
-    crew: Crew[Wanted, Reported],
-    kept: Answers[Wanted, Reported],
+    cores: list[WantedBuild],
+    crew: Crew[WantedBuild, Reported],
+    kept: Answers[WantedBuild, Reported],
     progress: Steps,
-) -> Iterator[tuple[Wanted, Reported]]:
+) -> Iterator[tuple[WantedBuild, Reported]]:
     """Yield each core with what is reported of it, kept as soon as it is there."""
     done, left = 0, []
     for core in cores:
@@ -161,7 +165,7 @@ def _reports(
         yield left[place], report
 
 
-def _known(core: Wanted, kept: Answers[Wanted, Reported]) -> Reported | None:
+def _known(core: WantedBuild, kept: Answers[WantedBuild, Reported]) -> Reported | None:
     try:
         return kept.find(core)
     except (BoardError, ClockError) as error:  # there is no such plan
@@ -172,7 +176,7 @@ def _given_up(end: GivenUp) -> Reported:
     return Reported(None, f"the build {end}", is_final=False)
 
 
-def _beside(core: Wanted, report: Reported) -> BuiltCore:
+def _beside(core: WantedBuild, report: Reported) -> BuiltCore:
     """Return what was reported of a core beside what is estimated, as far as either is known."""
     estimated: dict[str, float] = {}
     with suppress(BoardError):  # of a family without stored builds

@@ -1,4 +1,4 @@
-"""What a core does in a run, counted exactly: it follows from the events and the spikes."""
+"""The work of a core in a run, counted exactly: it follows from the events and the spikes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spiketwin.host.layout import Block, Layout, layout
 
 @dataclass(frozen=True)
 class Counts(Result):
-    """What a core did in a run. All counts are exact.
+    """The work that a core did in a run. All counts are exact.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from spiketwin.host.elements import IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class EarlyAnswers:
     """The answers to all images of a task.
 
     Attributes
@@ -37,7 +37,7 @@ class Answers:
         return float((self.found == labels).mean())
 
 
-def answers(task: Task, spikes: IntArray, margin: float) -> Answers:
+def answers(task: Task, spikes: IntArray, margin: float) -> EarlyAnswers:
     """Return when each answer of a run is sure, and which it is.
 
     Parameters
@@ -55,7 +55,7 @@ def answers(task: Task, spikes: IntArray, margin: float) -> Answers:
     sure[:, -1] = True
     last = sure.argmax(axis=1)
     found = scores[np.arange(len(last)), last].argmax(axis=1)
-    return Answers(found.astype(np.int64), last + 1)
+    return EarlyAnswers(found.astype(np.int64), last + 1)
 
 
 def accuracy_by_tick(task: Task, spikes: IntArray) -> NDArray[np.float64]:
@@ -79,7 +79,7 @@ def _scores(task: Task, spikes: IntArray) -> NDArray[np.float64]:
     return task.readout.scores(summed).reshape(*shape[:2], -1)
 
 
-def ask(core: Core, task: Task, image: int, margin: float) -> Answers:
+def ask(core: Core, task: Task, image: int, margin: float) -> EarlyAnswers:
     """Show one image to a programmed core, tick by tick, until the answer is sure.
 
     Parameters
@@ -107,4 +107,4 @@ def ask(core: Core, task: Task, image: int, margin: float) -> Answers:
         second, first = np.sort(scores)[-2:]
         if first - second >= margin:
             break
-    return Answers(np.array([int(scores.argmax())]), np.array([tick + 1]))
+    return EarlyAnswers(np.array([int(scores.argmax())]), np.array([tick + 1]))

@@ -8,11 +8,11 @@ from typing import Final
 
 from spiketwin import cosim, firmware, host
 from spiketwin.cosim.explore.axes import Point
-from spiketwin.cosim.explore.evaluation import Outcome
+from spiketwin.cosim.explore.evaluation import TrialOutcome
 from spiketwin.cosim.explore.objectives import Bound
 from spiketwin.cosim.explore.search import Judged, Search
 from spiketwin.cosim.explore.store import Store
-from spiketwin.cosim.explore.subjects import Subject
+from spiketwin.cosim.explore.subjects import SearchSubject
 from spiketwin.cosim.workers import sources
 from spiketwin.cosim.workers.crew import Crew, GivenUp
 from spiketwin.hdl import spec
@@ -28,7 +28,7 @@ _SHAPE_FIGURES: Final = (
 
 @dataclass(frozen=True)
 class Goal:
-    """What a search is for.
+    """The goal of a search.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Goal:
         """Names of all figures that a trial has to find, each once."""
         return tuple(dict.fromkeys((*self.objectives, *(bound.name for bound in self.bounds))))
 
-    def judged(self, outcome: Outcome) -> Judged:
+    def judged(self, outcome: TrialOutcome) -> Judged:
         """Return what a search is told of an outcome."""
         if outcome.refused is not None:
             return Judged(None)
@@ -56,20 +56,20 @@ class Goal:
             tuple(bound.excess(values[bound.name]) for bound in self.bounds),
         )
 
-    def is_met_by(self, outcome: Outcome) -> bool:
+    def is_met_by(self, outcome: TrialOutcome) -> bool:
         """Return whether a trial was possible, and within all bounds."""
         judged = self.judged(outcome)
         return judged.values is not None and all(each <= 0 for each in judged.excesses)
 
 
-def identity(subject: Subject) -> str:
+def identity(subject: SearchSubject) -> str:
     """Return text that differs where the same point would give other figures."""
     return f"{subject.identity} {sources.fingerprint(_SHAPE_FIGURES)}"
 
 
 def explored(
-    search: Search, crew: Crew[Point, Outcome], store: Store, goal: Goal, progress: Steps
-) -> Iterator[list[tuple[Point, Outcome]]]:
+    search: Search, crew: Crew[Point, TrialOutcome], store: Store, goal: Goal, progress: Steps
+) -> Iterator[list[tuple[Point, TrialOutcome]]]:
     """Yield the trials of each batch, in the order in which the search asked for them.
 
     Each trial is stored as soon as it is done, whatever becomes of the others. One that is given up
@@ -96,7 +96,7 @@ def explored(
         for place, outcome in crew.run([points[n] for n in fresh]):
             number = fresh[place]
             if isinstance(outcome, GivenUp):
-                found[number] = Outcome(refused=f"the trial {outcome}", is_given_up=True)
+                found[number] = TrialOutcome(refused=f"the trial {outcome}", is_given_up=True)
             else:
                 store.add(points[number], outcome, goal.wanted)
                 found[number] = outcome

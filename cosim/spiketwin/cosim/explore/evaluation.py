@@ -12,14 +12,13 @@ from typing import Final
 from spiketwin.cosim.compare import hardware
 from spiketwin.cosim.compare import subject as played
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.sweep import Point as RealTime
-from spiketwin.cosim.compare.sweep import sweep
+from spiketwin.cosim.compare.sweep import SweepPoint, sweep
 from spiketwin.cosim.explore.axes import CORE, HARDWARE, Point, Value
-from spiketwin.cosim.explore.early import Answers, answers
+from spiketwin.cosim.explore.early import EarlyAnswers, answers
 from spiketwin.cosim.explore.energy import STATIC_WATTS, EnergyAccount, account
-from spiketwin.cosim.explore.objectives import KNOWN, Figure
+from spiketwin.cosim.explore.objectives import KNOWN, TrialFigure
 from spiketwin.cosim.explore.script import Script
-from spiketwin.cosim.explore.subjects import Prepared, Subject
+from spiketwin.cosim.explore.subjects import Prepared, SearchSubject
 from spiketwin.firmware.board import Board, board
 from spiketwin.firmware.estimates.model import Estimate, estimate
 from spiketwin.firmware.target import resolve
@@ -41,7 +40,7 @@ _MODEL: Final = "model:"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """The outcome of a trial.
 
     Attributes
@@ -58,14 +57,14 @@ class Outcome:
         Whether it was refused because it ended each process that ran it.
     """
 
-    figures: dict[str, Figure] = field(default_factory=dict)
+    figures: dict[str, TrialFigure] = field(default_factory=dict)
     refused: str | None = None
     notes: tuple[str, ...] = ()
     core: str | None = None
     is_given_up: bool = False
 
 
-def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:
+def evaluate(subject: SearchSubject, point: Point, wanted: Sequence[str]) -> TrialOutcome:
     """Run a trial.
 
     Parameters
@@ -79,7 +78,7 @@ def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:
 
     Returns
     -------
-    Outcome
+    TrialOutcome
         What was found. A core that cannot be, or does not hold the network, is an outcome and no
         error.
     """
@@ -88,14 +87,14 @@ def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:
         try:
             figures, core = _figures(subject, point, wanted)
         except SpiketwinError as error:
-            return Outcome(refused=str(error))
+            return TrialOutcome(refused=str(error))
     notes = tuple(dict.fromkeys(str(each.message) for each in caught))
-    return Outcome(figures, notes=notes, core=core)
+    return TrialOutcome(figures, notes=notes, core=core)
 
 
 def _figures(
-    subject: Subject, point: Point, wanted: Sequence[str]
-) -> tuple[dict[str, Figure], str | None]:
+    subject: SearchSubject, point: Point, wanted: Sequence[str]
+) -> tuple[dict[str, TrialFigure], str | None]:
     if isinstance(subject, Script) and subject.measures:
         found = subject.figures(point)
         missing = [name for name in wanted if name not in found]
@@ -105,12 +104,14 @@ def _figures(
             )
         return {name: found[name] for name in wanted}, None
     trial = Trial(subject, point)
-    figures = {name: Figure(float(_FIGURES[name](trial)), KNOWN[name].origin) for name in wanted}
+    figures = {
+        name: TrialFigure(float(_FIGURES[name](trial)), KNOWN[name].origin) for name in wanted
+    }
     return figures, described(trial.prepared.case.params)
 
 
 class Trial:
-    """What is known of one point; everything is found when it is first asked for.
+    """All that is known of one point; everything is found when it is first asked for.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ class Trial:
         What is explored, and the point.
     """
 
-    def __init__(self, subject: Subject, point: Point) -> None:
+    def __init__(self, subject: SearchSubject, point: Point) -> None:
         self._subject = subject
         self._point = point
 
@@ -176,7 +177,7 @@ class Trial:
         return found
 
     @cached_property
-    def in_real_time(self) -> RealTime:
+    def in_real_time(self) -> SweepPoint:
         """The run at the tick period of the point."""
         if "tick_period" not in self._point:
             raise InvalidInput("there is no tick period: give --vary tick_period=CYCLES")
@@ -214,7 +215,7 @@ class Trial:
         return task.accuracy(self.run.spikes)
 
     @cached_property
-    def answers(self) -> Answers | None:
+    def answers(self) -> EarlyAnswers | None:
         """The answers as soon as each is sure; None without a margin."""
         task, margin = self.prepared.task, self.prepared.margin
         if task is None or margin is None:
@@ -261,7 +262,7 @@ class Trial:
 
 @lru_cache(maxsize=4)
 def _ran(
-    subject: Subject, own: tuple[tuple[str, Value], ...], sizes: tuple[tuple[str, Value], ...]
+    subject: SearchSubject, own: tuple[tuple[str, Value], ...], sizes: tuple[tuple[str, Value], ...]
 ) -> tuple[Prepared, Run]:
     """Return a network and its run, which points that differ in their hardware alone share."""
     prepared = subject.prepared(dict(own), dict(sizes))

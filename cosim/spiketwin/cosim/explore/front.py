@@ -11,7 +11,7 @@ from spiketwin.cosim.explore.objectives import Direction
 
 
 def costs(values: NDArray[np.float64], directions: Sequence[Direction]) -> NDArray[np.float64]:
-    """Return values of which less is better in every column, shape (trials, objectives)."""
+    """Return values that are better the lower they are, shape (trials, objectives)."""
     signs = [-1.0 if each is Direction.MAXIMISE else 1.0 for each in directions]
     signed: NDArray[np.float64] = values * np.array(signs)
     return signed

@@ -22,7 +22,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Figure(Result):
+class TrialFigure(Result):
     """A figure of a trial.
 
     Attributes
@@ -39,7 +39,7 @@ class Figure(Result):
 
 @dataclass(frozen=True)
 class Objective:
-    """What a trial is judged by.
+    """A figure by which a trial is judged.
 
     Attributes
     ----------

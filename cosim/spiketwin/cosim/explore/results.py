@@ -11,7 +11,7 @@ import numpy as np
 
 from spiketwin.cosim.explore.axes import Point, Value
 from spiketwin.cosim.explore.engine import Goal
-from spiketwin.cosim.explore.evaluation import Outcome
+from spiketwin.cosim.explore.evaluation import TrialOutcome
 from spiketwin.cosim.explore.front import front
 from spiketwin.cosim.explore.objectives import Direction
 from spiketwin.hdl.spec.results import Result
@@ -131,7 +131,7 @@ class Exploration(Result):
     @classmethod
     def of(
         cls,
-        trials: Sequence[tuple[Point, Outcome]],
+        trials: Sequence[tuple[Point, TrialOutcome]],
         goal: Goal,
         directions: Mapping[str, Direction],
         words: Sequence[str],
@@ -162,7 +162,7 @@ class Exploration(Result):
 
 
 def _trial(
-    point: Point, outcome: Outcome, words: Sequence[str], ends: Sequence[str]
+    point: Point, outcome: TrialOutcome, words: Sequence[str], ends: Sequence[str]
 ) -> TrialResult:
     varied = [word for name, value in point.items() for word in ("--vary", f"{name}={value}")]
     return TrialResult(

@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.explore.axes import Point
-from spiketwin.cosim.explore.objectives import ORIGINS, Figure
+from spiketwin.cosim.explore.objectives import ORIGINS, TrialFigure
 from spiketwin.cosim.explore.subjects import Prepared, on_core
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import Network
 from spiketwin.host.errors import InvalidInput
 
 FUNCTIONS: Final = ("trial", "network")
-"""Functions of a script, of which it has one: the first returns figures, the other a network."""
+"""Functions of a script, which has one of them: the first returns figures, the other a network."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Script:
         network, spikes, ticks = made
         return Prepared(on_core(Case.of(network, network.core_params(), spikes, ticks), sizes))
 
-    def figures(self, own: Point) -> dict[str, Figure]:
+    def figures(self, own: Point) -> dict[str, TrialFigure]:
         """Return the figures that the script finds; raise `InvalidInput` if they are none."""
         found = _called(self, own)
         if not isinstance(found, Mapping):
@@ -90,11 +90,11 @@ class Script:
         return {str(name): _figure(self, name, each) for name, each in found.items()}
 
 
-def _figure(script: Script, name: object, found: object) -> Figure:
+def _figure(script: Script, name: object, found: object) -> TrialFigure:
     if isinstance(found, tuple) and len(found) == 2 and found[1] in ORIGINS:
         value = found[0]
         if isinstance(value, int | float) and math.isfinite(value):
-            return Figure(float(value), str(found[1]))
+            return TrialFigure(float(value), str(found[1]))
     raise InvalidInput(
         f"trial() of {script.path} must give {name} as (number, origin), the origin one of "
         f"{', '.join(ORIGINS)}, not {shown(found)}"

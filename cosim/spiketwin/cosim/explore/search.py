@@ -26,7 +26,7 @@ _ASKED_FOR_ONE: Final = 20
 
 @dataclass(frozen=True)
 class Judged:
-    """What a search is told of a point.
+    """The judgement on a point, by which a search goes on.
 
     Attributes
     ----------

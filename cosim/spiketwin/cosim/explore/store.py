@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.explore.axes import Point
-from spiketwin.cosim.explore.evaluation import Outcome
-from spiketwin.cosim.explore.objectives import Figure
+from spiketwin.cosim.explore.evaluation import TrialOutcome
+from spiketwin.cosim.explore.objectives import TrialFigure
 from spiketwin.cosim.workers import database
 from spiketwin.cosim.workers.database import Database
 
@@ -46,7 +46,7 @@ class Store:
         self._database = database
         self._identity = identity
 
-    def find(self, point: Point, wanted: Sequence[str]) -> Outcome | None:
+    def find(self, point: Point, wanted: Sequence[str]) -> TrialOutcome | None:
         """Return the outcome of a point; None if it, or one of the figures, is not known.
 
         Raises
@@ -65,16 +65,16 @@ class Store:
         if found is None:
             return None
         refused, wanted_then, notes, core = found
-        figures = {name: Figure(value, origin) for name, value, origin in rows}
+        figures = {name: TrialFigure(value, origin) for name, value, origin in rows}
         with self._database.at_work():
             told, asked = tuple(map(str, json.loads(notes))), set(json.loads(wanted_then))
         if set(wanted) <= set(figures):
-            return Outcome({name: figures[name] for name in wanted}, notes=told, core=core)
+            return TrialOutcome({name: figures[name] for name in wanted}, notes=told, core=core)
         if refused is not None and asked <= set(wanted):
-            return Outcome(refused=refused)
+            return TrialOutcome(refused=refused)
         return None
 
-    def add(self, point: Point, outcome: Outcome, wanted: Sequence[str]) -> None:
+    def add(self, point: Point, outcome: TrialOutcome, wanted: Sequence[str]) -> None:
         """Write a trial, or further figures of one, in one transaction.
 
         What was wanted counts where it was refused: with other figures, the same point may be well.

@@ -1,4 +1,4 @@
-"""What is explored: a network with its stimulus, as it is put on cores of different sizes."""
+"""The subject of a search: a network with its stimulus, put on cores of different sizes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from spiketwin.host.errors import InvalidInput
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What is to be run for one point.
+    """The run that is made for one point.
 
     Attributes
     ----------
@@ -46,8 +46,8 @@ class Prepared:
     margin: float | None = None
 
 
-class Subject(Protocol):
-    """What is explored. An instance can be hashed, and sent to another process."""
+class SearchSubject(Protocol):
+    """The subject of a search. An instance can be hashed, and sent to another process."""
 
     @property
     def own(self) -> Mapping[str, tuple[int, int] | None]:
@@ -79,7 +79,7 @@ class Subject(Protocol):
         ...
 
 
-def own_values(subject: Subject, values: Point) -> dict[str, int]:
+def own_values(subject: SearchSubject, values: Point) -> dict[str, int]:
     """Return whole numbers for axes of a subject; raise `InvalidInput` if one is out of range."""
     found = {}
     for name, value in values.items():
@@ -242,7 +242,7 @@ _TRACE_WIDTH: Final = preset_sizes(SIZES).trace_width
 """Bits of a trace for which the recipe is written."""
 
 STATE_BITS: Final = 8
-"""Bits that potentials of the digits have more than weights, of which many come in a tick."""
+"""Bits that potentials of the digits have more than weights, as many weights come in a tick."""
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ def _digits() -> Digits:
     return load()
 
 
-def named(name: str) -> Subject:
+def named(name: str) -> SearchSubject:
     """Return the preset of a name; raise `InvalidInput` if there is none."""
     if name == "digits":
         return LearnedDigits()

@@ -268,7 +268,7 @@ class Table(NamedTuple):
 
 
 class Currents(NamedTuple):
-    """Where the currents of synapses go to, at once or in a later tick; fields as in `Table`."""
+    """The places to which currents of synapses go, now or in a later tick; fields as in `Table`."""
 
     i_syn: Int32
     i_inh: Int32
@@ -313,7 +313,7 @@ class Biases(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """What the ticks of a run report of their state: ranges of arrays, as views.
+    """The state that the ticks of a run report: ranges of arrays, as views.
 
     `nibbles` is for each range that of one element, `period` and `words` are the registers
     `probe_period` and `probe_words`; `left` is the number of ticks before the first one that
@@ -1328,7 +1328,7 @@ def _apply_biases(
     biases: Int32, b: Biases, now: int, event: int, digests: Word32 | None, row: int, mask: int,
     rounds: int,
 ) -> tuple[np.uint32, int]:  # fmt: skip
-    """Apply the bias events of a tick, of which number `event` may be the first.
+    """Apply the bias events of a tick; number `event` may be the first of them.
 
     Return their digest, and the number of the first one of a later tick.
     """

@@ -1,4 +1,4 @@
-"""What rows are owed: the steps of post-events, applied when the row is needed and not before.
+"""The steps of post-events that rows are owed, applied when the row is needed and not before.
 
 A post-event changes a column, whose weights lie as far apart as rows are long: at each of them the
 processor would fetch a line of memory for one weight. So the neurons that fired are only recorded,
@@ -27,7 +27,7 @@ from spiketwin.hdl.spec import arithmetic as a
 
 Int64 = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.uint8]
-Steps = npt.NDArray[np.int16]
+StepCounts = npt.NDArray[np.int16]
 Wide = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 RING: Final = 128
@@ -77,10 +77,10 @@ class Owed(NamedTuple):
     place: Int64
     since: Int64
     trace: Int32
-    latest: Steps
+    latest: StepCounts
     changes: Int64
     changed: Counts
-    became: Steps
+    became: StepCounts
     differs: Flags
     numbers: Int32
     bounded: Flags
@@ -214,7 +214,7 @@ def record(o: Owed, fired: Int32, key_x: np.uint16, key_y: np.uint16) -> None:
 
 
 @compiled
-def _compare(latest: Steps, differs: Flags, steps: Int32) -> None:
+def _compare(latest: StepCounts, differs: Flags, steps: Int32) -> None:
     """Round steps to nearest, and flag those that have another size than before."""
     for i in range(steps.size):
         size = np.int16(np.int32(steps[i] + a.HALF_STEP) >> a.STEP_BITS)

@@ -170,7 +170,7 @@ class QueuedModel:
         return words
 
     def take_at_once(self, count: int) -> bytes:
-        """Take up to `count` output words, of which the queue need not hold more than those of one.
+        """Take up to `count` output words; the queue need not hold more than those of one tick.
 
         Fewer only if the run is over, or if not even one more tick has room. Free-running.
         """

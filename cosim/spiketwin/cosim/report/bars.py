@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from spiketwin.cosim.report.chart import BOTTOM, RIGHT, Axis
+from spiketwin.cosim.report.chart import BOTTOM, RIGHT, PlotAxis
 from spiketwin.cosim.report.marks import barred
 from spiketwin.cosim.report.svg import WIDTH, drawing, rectangle, write
 
@@ -38,7 +38,13 @@ class Bar:
 
 
 def stacked(
-    name: str, title: str, says: str, axis: Axis, unit: str, parts: Sequence[str], bars: list[Bar]
+    name: str,
+    title: str,
+    says: str,
+    axis: PlotAxis,
+    unit: str,
+    parts: Sequence[str],
+    bars: list[Bar],
 ) -> str:
     """Draw stacked bars.
 

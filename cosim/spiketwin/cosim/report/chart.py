@@ -22,7 +22,7 @@ BOTTOM: Final = 46.0
 
 
 @dataclass(frozen=True)
-class Axis:
+class PlotAxis:
     """One axis of a plot.
 
     Attributes
@@ -110,7 +110,7 @@ class Plot:
     """
 
     def __init__(
-        self, x: Axis, y: Axis, height: float, left: float = 0.0, width: float = WIDTH
+        self, x: PlotAxis, y: PlotAxis, height: float, left: float = 0.0, width: float = WIDTH
     ) -> None:
         self._x, self._y = x, y
         self._left, self._right = left + LEFT, left + width - RIGHT
@@ -160,7 +160,7 @@ class Plot:
 
     def second_x(self, factor: float, label: str) -> None:
         """Draw a second scale above the plot, `factor` times the one below."""
-        above = Axis(label, self._x.least * factor, self._x.most * factor)
+        above = PlotAxis(label, self._x.least * factor, self._x.most * factor)
         above.above(self.group, self._left, self._right, self._top)
 
     def _places(self, points: Points) -> NDArray[np.float64]:

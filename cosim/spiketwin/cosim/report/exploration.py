@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spiketwin.cosim.explore.objectives import KNOWN, Direction, labelled
 from spiketwin.cosim.explore.results import BUILT, Exploration, TrialResult
-from spiketwin.cosim.report.chart import Axis, Plot, round_up
+from spiketwin.cosim.report.chart import Plot, PlotAxis, round_up
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, Points
 from spiketwin.cosim.report.rendering import Head, write_page
@@ -130,10 +130,10 @@ def _scale(name: str, values: NDArray[np.float64]) -> tuple[float, str]:
     return 10.0**power, f"{name}, {_PREFIXES[power]}{unit}"
 
 
-def _axis(label: str, values: NDArray[np.float64]) -> Axis:
+def _axis(label: str, values: NDArray[np.float64]) -> PlotAxis:
     least, most = float(values.min()), float(values.max())
     step = round_up((most - least) / 8 or abs(most) / 8)
-    return Axis(label, least - step, most + step)
+    return PlotAxis(label, least - step, most + step)
 
 
 def _list(found: Exploration) -> Figure:

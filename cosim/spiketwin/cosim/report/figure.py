@@ -40,7 +40,7 @@ class Table(Result):
     def cut(
         cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[TableCell, ...]], count: int
     ) -> Table:
-        """Make a table of `count` rows, of which only the first few are kept."""
+        """Make a table of `count` rows; only the first few are kept."""
         shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
         return cls(title, columns, shown, count - len(shown))
 

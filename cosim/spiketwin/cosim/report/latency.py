@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
-from spiketwin.cosim.report.chart import Axis, Plot, round_up, steps
+from spiketwin.cosim.report.chart import Plot, PlotAxis, round_up, steps
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
@@ -78,8 +78,8 @@ def _spread(cycles: dict[str, IntArray], clocks: dict[str, int]) -> Table:
 
 def _draw(says: str, edges: IntArray, counts: dict[str, IntArray], clock_hz: int | None) -> str:
     most = max(int(each.max()) for each in counts.values())
-    x = Axis("clock cycles since the tick began", float(edges[0]), float(edges[-1]))
-    plot = Plot(x, Axis("spikes", 0.0, 1.05 * most), _HEIGHT)
+    x = PlotAxis("clock cycles since the tick began", float(edges[0]), float(edges[-1]))
+    plot = Plot(x, PlotAxis("spikes", 0.0, 1.05 * most), _HEIGHT)
     for number, each in enumerate(counts.values()):
         outline = steps(edges.tolist(), each.tolist())
         if number == 0:

@@ -8,7 +8,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report.bars import Bar, stacked
-from spiketwin.cosim.report.chart import Axis
+from spiketwin.cosim.report.chart import PlotAxis
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
 from spiketwin.host.ledger import ORIGINS, Ledger
@@ -51,7 +51,7 @@ def figure(found: Comparison) -> Figure:
             _NAME,
             _TITLE,
             says,
-            Axis("share of the time (%)", 0.0, 100.0),
+            PlotAxis("share of the time (%)", 0.0, 100.0),
             " %",
             [name.replace("_", " ") for name in names],
             [

@@ -10,7 +10,7 @@ from spiketwin.cosim.compare.accuracy import Limits
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.compare.trajectory import Values
 from spiketwin.cosim.report.bars import Bar, stacked
-from spiketwin.cosim.report.chart import Axis, Plot
+from spiketwin.cosim.report.chart import Plot, PlotAxis
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
@@ -99,8 +99,8 @@ def _draw_drift(says: str, unit: str, after: Values, values: dict[str, Values]) 
     for column, (what, row) in enumerate({"v": 0, "weights": 2}.items()):
         most = max(float(each[row].max()) for each in values.values())
         plot = Plot(
-            Axis("ticks", 0.0, float(after[-1])),
-            Axis(f"off by, rms ({unit})", 0.0, 1.05 * most or 1.0),
+            PlotAxis("ticks", 0.0, float(after[-1])),
+            PlotAxis(f"off by, rms ({unit})", 0.0, 1.05 * most or 1.0),
             _HEIGHT,
             column * WIDTH / 2,
             WIDTH / 2,
@@ -151,7 +151,7 @@ def _limits(limits: Limits) -> Figure:
             _LIMITS,
             _LIMITS_TITLE,
             says,
-            Axis("spikes", 0.0, most or 1.0),
+            PlotAxis("spikes", 0.0, most or 1.0),
             "",
             _OFF,
             [Bar(f"{name}: {sum(parts):,.0f}", parts) for name, parts in off.items()],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.cosim.report.bars import Bar, stacked
-from spiketwin.cosim.report.chart import Axis, Plot, round_up
+from spiketwin.cosim.report.chart import Plot, PlotAxis, round_up
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.rendering import Head, write_page
@@ -26,7 +26,7 @@ _MOST_POINTS: Final = 600
 """Most weights of a layer that are drawn."""
 
 _OF: Final = 10_000
-"""Spikes of which those that differ are drawn: a bit may change few."""
+"""Spikes among which those that differ are drawn: a bit may change few."""
 
 _A_ROW: Final = 2
 """Plots beside each other."""
@@ -176,7 +176,7 @@ def _spikes(measured: Measured) -> Figure:
     )
 
     def draw() -> str:
-        axis = Axis("share of the spikes (%)", 0.0, 100.0)
+        axis = PlotAxis("share of the spikes (%)", 0.0, 100.0)
         return stacked(name, title, says, axis, " %", ("equal", "other"), bars)
 
     return Figure(
@@ -225,7 +225,7 @@ def _gains(measured: Measured) -> Figure:
         [f"Rounded anew for each. Spikes: {origins([measured.target])}."],
         [Key("other spikes", "bar", 1)],
         lambda: stacked(
-            name, title, says, Axis(f"other spikes of {_OF:,}", 0.0, round_up(most)), "",
+            name, title, says, PlotAxis(f"other spikes of {_OF:,}", 0.0, round_up(most)), "",
             ("", "other"), [Bar(what, [0.0, each]) for what, each in off.items()],
         ),
     )  # fmt: skip
@@ -275,10 +275,10 @@ def _draw_weights(name: str, title: str, says: str, layers: list[LayerHeld]) -> 
     for number, each in enumerate(layers):
         meant, held = _few(each).T
         least, most = min(0.0, float(meant.min())), max(0.0, float(meant.max()))
-        far = float(np.abs(held - meant).max()) or most - least
+        reach = float(np.abs(held - meant).max()) or most - least
         row, column = divmod(number, _A_ROW)
         plot = Plot(
-            Axis("meant", least, most), Axis("held − meant", -far, far), _HEIGHT,
+            PlotAxis("meant", least, most), PlotAxis("held − meant", -reach, reach), _HEIGHT,
             column * WIDTH / _A_ROW, WIDTH / _A_ROW,
         )  # fmt: skip
         plot.title(f"to {each.name}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.report import picture
-from spiketwin.cosim.report.chart import Axis, Plot
+from spiketwin.cosim.report.chart import Plot, PlotAxis
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.summary import grouped, origins
@@ -143,8 +143,8 @@ def _figure(
 
 
 def _draw(name: str, title: str, says: str, spikes: _Spikes, parting: int | None) -> str:
-    x = Axis("tick", spikes.first - 0.5, spikes.last - 0.5)
-    plot = Plot(x, Axis("neuron", -0.5, spikes.n_neurons - 0.5), _HEIGHT)
+    x = PlotAxis("tick", spikes.first - 0.5, spikes.last - 0.5)
+    plot = Plot(x, PlotAxis("neuron", -0.5, spikes.n_neurons - 0.5), _HEIGHT)
     room = _ACROSS / (spikes.last - spikes.first)  # width of a tick
     own = spikes.own
     if spikes.count() > MOST_POINTS:

@@ -8,7 +8,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.compare.trajectory import Values
-from spiketwin.cosim.report.chart import Axis, Plot
+from spiketwin.cosim.report.chart import Plot, PlotAxis
 from spiketwin.cosim.report.figure import Figure, Table
 from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.raster import spikes_of
@@ -90,8 +90,8 @@ def _draw(title: str, says: str, label: str, received: Values, rates: dict[str, 
     margin = 0.03 * float(np.ptp(received))
     most = max(float(each.max()) for each in rates.values())
     plot = Plot(
-        Axis(label, float(received.min()) - margin, float(received.max()) + margin),
-        Axis(f"spikes in {_PER:,} ticks", 0.0, 1.05 * most or 1.0),
+        PlotAxis(label, float(received.min()) - margin, float(received.max()) + margin),
+        PlotAxis(f"spikes in {_PER:,} ticks", 0.0, 1.05 * most or 1.0),
         _HEIGHT,
     )
     for number, each in enumerate(rates.values()):

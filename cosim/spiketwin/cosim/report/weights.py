@@ -10,7 +10,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report import picture
-from spiketwin.cosim.report.chart import Axis, Plot
+from spiketwin.cosim.report.chart import Plot, PlotAxis
 from spiketwin.cosim.report.figure import Figure, Table
 from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.summary import origins
@@ -136,8 +136,8 @@ def _draw(name: str, title: str, says: str, maps: Maps) -> str:
     for column, ((what, each), largest) in enumerate(zip(maps.items(), scales, strict=True)):
         n_sources, n_neurons = each.shape
         plot = Plot(
-            Axis("neuron", -0.5, n_neurons - 0.5),
-            Axis("source", -0.5, n_sources - 0.5),
+            PlotAxis("neuron", -0.5, n_neurons - 0.5),
+            PlotAxis("source", -0.5, n_sources - 0.5),
             _HEIGHT,
             column * width,
             width,

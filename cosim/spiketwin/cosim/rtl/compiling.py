@@ -52,14 +52,14 @@ _FILE_OF_RUNTIME: Final = re.compile(r"^ +(verilated\w*) ", re.M)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What is made of a model: the options to compile, and to link it with."""
+class OutputKind:
+    """The output that is made of a model: the options to compile, and to link it with."""
 
     compiling: tuple[str, ...]
     linking: tuple[str, ...]
 
 
-LIBRARY: Final = Kind(
+LIBRARY: Final = OutputKind(
     # Hidden symbols: several of these libraries share a process and must not bind to each other.
     compiling=("-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"),
     linking=("-shared",),
@@ -85,7 +85,7 @@ class Compiler:
     """
 
     what: str
-    kind: Kind
+    kind: OutputKind
     waves: bool
     options: tuple[str, ...]
     environment: Mapping[str, str]

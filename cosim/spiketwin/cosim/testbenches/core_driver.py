@@ -12,7 +12,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, Timer, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
-from spiketwin.cosim.testbenches.signals import Element, Memory, number
+from spiketwin.cosim.testbenches.signals import DeviceMemory, Element, number
 from spiketwin.hdl.spec import arithmetic, schedule, variables
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.oracle import Oracle, TickResult
@@ -452,7 +452,9 @@ class CoreDriver:
             bank.read()
         return [row.copy() for row in self._weights], [[*map(bool, row)] for row in self._flags]
 
-    def _find_memories(self) -> tuple[dict[str, tuple[Memory, list[int]]], list[Memory]]:
+    def _find_memories(
+        self,
+    ) -> tuple[dict[str, tuple[DeviceMemory, list[int]]], list[DeviceMemory]]:
         """Find the memories of vectors, each with the elements that it reads, and the banks.
 
         They are found by their names, which Amaranth makes unique in the Verilog.
@@ -468,7 +470,7 @@ class CoreDriver:
             if v.space in self.formats
         }
         arrays = [getattr(scopes["weights"], f"bank_{bank}") for bank in range(self.params.lanes)]
-        return vectors, [*map(Memory, arrays, self._synapses())]
+        return vectors, [*map(DeviceMemory, arrays, self._synapses())]
 
     def _synapses(self) -> list[list[list[Element]]]:
         """Return the weights and flags that are in each word of each bank."""
@@ -485,7 +487,7 @@ class CoreDriver:
         return banks
 
 
-def _vector(array: Any, fmt: SpaceFormat) -> tuple[Memory, list[int]]:
+def _vector(array: Any, fmt: SpaceFormat) -> tuple[DeviceMemory, list[int]]:
     """Return the memory of a vector, and the elements that it reads."""
     lanes = max(1, fmt.columns // len(array))  # no memory has a single word
     values = [0] * (lanes * len(array))
@@ -496,7 +498,7 @@ def _vector(array: Any, fmt: SpaceFormat) -> tuple[Memory, list[int]]:
         ]
         for word in range(len(array))
     ]
-    return Memory(array, elements), values
+    return DeviceMemory(array, elements), values
 
 
 class _Named(int):

@@ -89,7 +89,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BenchOutcome:
     """The outcome of a test.
 
     Attributes
@@ -311,7 +311,7 @@ def simulate(
     environment: Mapping[str, str] | None = None,
     path: Path | None = None,
     waves: bool = False,
-) -> Outcome:
+) -> BenchOutcome:
     """Run one cocotb test from power-up, in the working folder, and return its outcome.
 
     Parameters
@@ -359,14 +359,14 @@ def simulate(
     return _reported(report, log, died or f"there is no test {test}")
 
 
-def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
+def _reported(report: Path, log: Path, else_reason: str) -> BenchOutcome:
     """Read the outcome of the one test in a report; `else_reason` says why there may be none."""
     try:
         cases = ElementTree.parse(report).findall(".//testcase")
     except (OSError, ElementTree.ParseError):
         cases = []
     if len(cases) != 1:
-        return Outcome(False, False, "NotRun", else_reason, 0.0, log)
+        return BenchOutcome(False, False, "NotRun", else_reason, 0.0, log)
     (case,) = cases
     seconds = float(case.get("time", 0))
     for tag in ("failure", "error", "skipped"):
@@ -375,8 +375,8 @@ def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
             kind, reason = mark.get("type", tag), mark.get("message", "")
             if kind in _ENDS:
                 reason = f"{_ENDS[kind]} ({reason})" if reason else _ENDS[kind]
-            return Outcome(False, tag == "skipped", kind, reason, seconds, log)
-    return Outcome(True, False, "", "", seconds, log)
+            return BenchOutcome(False, tag == "skipped", kind, reason, seconds, log)
+    return BenchOutcome(True, False, "", "", seconds, log)
 
 
 _NO_REWRITING: Final = {"COCOTB_REWRITE_ASSERTION_FILES": ""}
@@ -436,7 +436,7 @@ def _build(
     shutil.copy(config.share_dir / "lib" / "verilator" / "verilator.cpp", objects)
     linking = (f"-Wl,-rpath,{config.libs_dir}", f"-L{config.libs_dir}", "-lcocotbvpi_verilator")
     compiler = compiling.Compiler(
-        what=what, kind=compiling.Kind((), (*linking, "-pthread")), waves=waves, options=(),
+        what=what, kind=compiling.OutputKind((), (*linking, "-pthread")), waves=waves, options=(),
         environment=environment, log=log,
     )  # fmt: skip
     compiler.link(objects, folder / top)

@@ -92,7 +92,7 @@ async def play(link: LinkDriver, session: Recording) -> None:
 
 
 class _Player:
-    """The bytes sent and the bytes expected of which no whole frame has been compared yet."""
+    """The bytes sent and the bytes expected whose frames have not been compared yet."""
 
     def __init__(self, link: LinkDriver) -> None:
         self.link = link

@@ -42,7 +42,7 @@ class Element:
         self.values[self.place] = value - (1 << self.width) if negative else value
 
 
-class Memory:
+class DeviceMemory:
     """A memory of the device, and the elements that are in its words.
 
     Parameters

@@ -51,7 +51,7 @@ from spiketwin.cosim.trials.bench_figures import (
 from spiketwin.cosim.trials.first_use import seconds_to_first_tick
 from spiketwin.cosim.trials.probing import probing
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MIN_CYCLES_PER_BIT, WORD_BYTES, Opcode
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core, Network, Runs, connect
 from spiketwin.host.elements import IntArray
@@ -92,9 +92,6 @@ BATCH_TICKS: Final = 2_000
 
 DEMO_IMAGES: Final = 200
 DEMO_TURNS: Final = 3
-
-UART_BITS: Final = 10
-CYCLES_PER_BIT: Final = 4
 
 _SILENT: Final = 30_000
 """A threshold that is never reached."""
@@ -490,7 +487,7 @@ def _cocotb() -> Figures:
 
 
 def _link() -> Figures:
-    """Measure the shares of the line rate that are payload, at the pins with `CYCLES_PER_BIT`.
+    """Measure the shares of the line rate that are payload, at the pins with `MIN_CYCLES_PER_BIT`.
 
     Payload is the weights of an upload and the output words of a stream; frames, their headers and
     gaps make up the rest.
@@ -500,7 +497,7 @@ def _link() -> Figures:
         weights = np.zeros((params.n_sources, params.n_neurons), np.int64)
         begin = engine.cycles
         core.write_weights(weights)
-        upload = weights.size * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
+        upload = weights.size * BITS_PER_BYTE * MIN_CYCLES_PER_BIT / (engine.cycles - begin)
 
         # All neurons fire in every tick, so words are always waiting to be sent.
         core.program(
@@ -511,8 +508,8 @@ def _link() -> Figures:
         ticks = 200
         begin = engine.cycles
         core.run([], ticks=ticks)
-        payload = 4 * ticks * (params.max_words_per_tick - 1)
-        stream = payload * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
+        payload = WORD_BYTES * ticks * (params.max_words_per_tick - 1)
+        stream = payload * BITS_PER_BYTE * MIN_CYCLES_PER_BIT / (engine.cycles - begin)
     return {
         "link": LinkFigures(
             upload_fraction_of_line_rate=upload,

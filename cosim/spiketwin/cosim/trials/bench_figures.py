@@ -147,7 +147,7 @@ class FirstUseFigures(Result):
 
 @dataclass(frozen=True)
 class LinkFigures(Result):
-    """How much of the rate of the line is payload."""
+    """The shares of the rate of the line that are payload."""
 
     upload_fraction_of_line_rate: float = _figure(
         "weights in an upload, of the line rate", SIMULATED
@@ -157,7 +157,7 @@ class LinkFigures(Result):
 
 @dataclass(frozen=True)
 class LedgerFigures(Result):
-    """How much of the wall time the ledger explains."""
+    """The share of the wall time that the ledger explains."""
 
     share_of_wall_over_a_pseudo_terminal: float = _figure(
         "parts of the ledger, of wall time, rtl+pty:", MEASURED

@@ -1,4 +1,4 @@
-"""What this machine has and lacks for each command, and the command that installs it.
+"""The needs of each command that this machine has or lacks, and the command that installs them.
 
 Only small packages are imported in this process, so that a broken package cannot end it.
 """
@@ -162,7 +162,7 @@ def _packages() -> Iterator[Finding]:
 
 def _doors() -> Iterator[Finding]:
     """Say which doors for other frameworks are installed, and how to get the others."""
-    for extra, comes_in in catalogue.DOORS.items():
+    for extra, comes_in in catalogue.DOORS_BY_EXTRA.items():
         lacking = [each.name for each in _requirements(extra) if not _is_there(each.name)]
         found = f"lacks {', '.join(lacking)}; {_adds(extra)} adds it" if lacking else "installed"
         yield Finding(f"door {extra}", found, True, comes_in)

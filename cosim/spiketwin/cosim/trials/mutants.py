@@ -359,7 +359,7 @@ def _extreme() -> Network:
 
 @dataclass(frozen=True)
 class MutantsFound(Result):
-    """Which of the seeded bugs were named by the comparison.
+    """The seeded bugs, and those that the comparison named.
 
     Attributes
     ----------

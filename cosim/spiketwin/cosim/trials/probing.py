@@ -1,4 +1,4 @@
-"""What probes cost over the link of the simulated RTL, beside the same run without them."""
+"""The cost of probes over the link of the simulated RTL, beside the same run without them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS answers (
 
 
 @dataclass(frozen=True)
-class Form(Generic[Task, Answer]):
+class AnswerFormat(Generic[Task, Answer]):
     """The form in which tasks and answers are kept.
 
     Attributes
@@ -52,7 +52,7 @@ class Answers(Generic[Task, Answer]):
         The form of tasks and answers.
     """
 
-    def __init__(self, database: Database, work: str, form: Form[Task, Answer]) -> None:
+    def __init__(self, database: Database, work: str, form: AnswerFormat[Task, Answer]) -> None:
         self._database = database
         self._work = work
         self._form = form
@@ -75,7 +75,7 @@ class Answers(Generic[Task, Answer]):
 
 @contextmanager
 def opened(
-    path: Path | None, work: str, form: Form[Task, Answer]
+    path: Path | None, work: str, form: AnswerFormat[Task, Answer]
 ) -> Iterator[Answers[Task, Answer]]:
     """Yield the answers in a file, which is made if it is not there; in memory for None.
 

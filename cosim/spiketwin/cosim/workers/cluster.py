@@ -20,8 +20,8 @@ from spiketwin.cosim.workers.crew import (
     Task,
     WorkersLost,
 )
-from spiketwin.cosim.workers.given import Given
 from spiketwin.cosim.workers.processes import Processes
+from spiketwin.cosim.workers.task_queue import TaskQueue
 
 _CONNECTING: Final = "30s"
 _WORKERLESS_SECONDS: Final = 60.0
@@ -54,7 +54,7 @@ class Cluster(Generic[Task, Answer]):
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer | GivenUp], None, None]:
         """Do the tasks, as every `Crew` does; one whose worker dies is given to another one."""
-        given = Given(tasks, self._most_deaths)
+        given = TaskQueue(tasks, self._most_deaths)
         asked: dict[Any, tuple[int, Task]] = {}
         with _reached():
             try:
@@ -71,7 +71,7 @@ class Cluster(Generic[Task, Answer]):
         with suppress(WorkersLost), _reached():
             self._client.run(_dismiss, self._how)
 
-    def _supplied(self, asked: dict[Any, tuple[int, Task]], given: Given[Task]) -> bool:
+    def _supplied(self, asked: dict[Any, tuple[int, Task]], given: TaskQueue[Task]) -> bool:
         """Give tasks to all who have none; return whether anybody has one.
 
         No more are given than there is somebody for: the death of a worker is held against all
@@ -107,7 +107,7 @@ class Cluster(Generic[Task, Answer]):
         return list(done)
 
     def _answer(
-        self, future: Any, place: int, task: Task, given: Given[Task]
+        self, future: Any, place: int, task: Task, given: TaskQueue[Task]
     ) -> tuple[int, Answer | GivenUp] | None:
         """Return the place and the answer of a task that is done with; None if it is given anew."""
         from distributed import KilledWorker

@@ -1,4 +1,4 @@
-"""What every crew is, and the one of this process alone."""
+"""The interface of every crew, and the crew of this process alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class GivenUp:
 
 
 class Crew(Protocol[_Task, _Answer]):
-    """Who does a work."""
+    """A crew: the processes that do the tasks of a work."""
 
     def run(self, tasks: Iterable[_Task]) -> Generator[tuple[int, _Answer | GivenUp], None, None]:
         """Do the tasks; yield the place of each among them with its answer, as each is done.

@@ -21,7 +21,7 @@ from spiketwin.cosim.workers.crew import (
     WorkersLost,
     WorkFailed,
 )
-from spiketwin.cosim.workers.given import Given
+from spiketwin.cosim.workers.task_queue import TaskQueue
 from spiketwin.hdl import children
 
 _MOST_FALSE_STARTS: Final = 20
@@ -160,7 +160,7 @@ class Processes(Generic[Task, Answer]):
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer | GivenUp], None, None]:
         """Do the tasks, as every `Crew` does."""
-        given = Given(tasks, self._most_deaths)
+        given = TaskQueue(tasks, self._most_deaths)
         try:
             while busy := self._supplied(given):
                 for member in self._awaited(busy):
@@ -173,7 +173,7 @@ class Processes(Generic[Task, Answer]):
                     each.task = None
                     each.end()
 
-    def _supplied(self, given: Given[Task]) -> list[_Member[Task]]:
+    def _supplied(self, given: TaskQueue[Task]) -> list[_Member[Task]]:
         """Give tasks to all who have none, and return who has one."""
         idle = [each for each in self._members if each.task is None]
         while idle or len(self._members) < self._count:
@@ -195,7 +195,7 @@ class Processes(Generic[Task, Answer]):
         return ready or [each for each in busy if each.seconds_left(self._seconds) <= 0]
 
     def _answer(
-        self, member: _Member[Task], given: Given[Task]
+        self, member: _Member[Task], given: TaskQueue[Task]
     ) -> tuple[int, Answer | GivenUp] | None:
         """Return the place and the answer of a task that is done with; None if there is none."""
         kind, what = self._heard(member)

@@ -1,4 +1,4 @@
-"""What an elaborated design consists of, before any tool maps it: bits of logic, and memories."""
+"""The parts of an elaborated design, before any tool maps it: bits of logic, and memories."""
 
 from __future__ import annotations
 

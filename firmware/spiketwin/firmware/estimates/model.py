@@ -39,7 +39,7 @@ _MOST_BUILT: Final = "ecp5"
 """The family with most of the stored builds."""
 
 _OPERATIONS: Final = ("choices", "gates", "sums", "comparisons")
-"""Kinds of logic of which a bit takes as much of an iCE40 as one of another."""
+"""Kinds of logic a bit of which takes as much of an iCE40 as one of another."""
 
 _DEEP: Final = 26
 """Words that a memory of an ECP5 has more than, if it is in block RAM."""
@@ -61,7 +61,7 @@ _MULTIPLIER: Final = {"ecp5": 18, "ice40": 16}
 
 @dataclass(frozen=True)
 class Estimate(Result):
-    """What a core with its link takes of a board, estimated without building it.
+    """The cells that a core with its link takes of a board, estimated without building it.
 
     Attributes
     ----------

@@ -111,7 +111,7 @@ def extra(name: str) -> str:
     return COMMANDS[name].extra if name in COMMANDS else ""
 
 
-DOORS: Final[dict[str, str]] = {
+DOORS_BY_EXTRA: Final[dict[str, str]] = {
     name: texts["door"] for name, texts in _TABLES["extras"].items() if "door" in texts
 }
 """Extras through which networks and data of other frameworks come in, and what comes in."""

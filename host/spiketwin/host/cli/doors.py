@@ -1,7 +1,7 @@
 """The doors through which networks of other frameworks come in, by the content of their files.
 
-A door is a module with a function ``load(path, **options)`` that returns a network and a report,
-which has `as_json` and a text. A report may have a `stimulus`, which is saved with the network.
+A door is a module with a function ``load(path, **options)`` that returns a network and its
+`DoorReport`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spiketwin.hdl.spec.text import shown
+from spiketwin.host.door_report import DoorReport
 from spiketwin.host.errors import InvalidInput, NetworkFileError
 from spiketwin.host.inputs import open_regular
 from spiketwin.host.network import Network
@@ -44,7 +45,7 @@ class Door:
     takes: tuple[str, ...]
     recognises: Callable[[Path, bytes], bool]
 
-    def load(self, path: Path, options: dict[str, Any]) -> tuple[Network, Any]:
+    def load(self, path: Path, options: dict[str, Any]) -> tuple[Network, DoorReport]:
         """Return the network of a file and the report of its door; raises as that door does.
 
         Options that are None are left to the door. Raises `InvalidInput` for one that it lacks.

@@ -72,7 +72,7 @@ _BINNING: Final = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What a call says about a file of events.
+    """The statements of a call about a file of events.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What ``spiketwin inspect`` says: a description of a saved network and of cores that hold it."""
+"""The result of ``spiketwin inspect``: a saved network, and the cores that hold it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from spiketwin.host.network import Network
 
 @dataclass(frozen=True)
 class Placed(Result):
-    """What a projection takes of the smallest core.
+    """The room that a projection takes in the smallest core.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Placed(Result):
 
 @dataclass(frozen=True)
 class Placing(Result):
-    """Where a network of populations lies in the smallest core.
+    """The layout of a network of populations in the smallest core.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Placing(Result):
 
 @dataclass(frozen=True)
 class BoardRoom(Result):
-    """What the weights of the smallest core take of the FPGA of a board, estimated.
+    """The memory that the weights of the smallest core take of the FPGA of a board, estimated.
 
     It is computed from the sizes of the core and the memories of the FPGA; nothing is built.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +40,7 @@ class Outcome:
         )
 
 
-def end(outcomes: Iterable[Outcome]) -> None:
-    """End the command with the status of a failed check, unless all outcomes have passed."""
-    if not all(each.passed for each in outcomes):
+def end(passed: bool) -> None:
+    """End the command with the status of a failed check, unless its check has passed."""
+    if not passed:
         raise click.exceptions.Exit(CHECK_FAILED)

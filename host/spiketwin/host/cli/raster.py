@@ -16,7 +16,7 @@ MOST_POTENTIALS: Final = 8
 
 @dataclass(frozen=True)
 class Picture:
-    """What a plot of a run shows beside its spikes.
+    """The curves that a plot of a run shows beside its spikes.
 
     Attributes
     ----------

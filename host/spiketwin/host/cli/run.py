@@ -51,7 +51,7 @@ class Cycles(Result):
 
 @dataclass(frozen=True)
 class Rates(Result):
-    """How often neurons fired in a run.
+    """The rates at which neurons fired in a run.
 
     Attributes
     ----------

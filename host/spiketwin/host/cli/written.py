@@ -1,4 +1,4 @@
-"""What ``spiketwin run`` writes of a run beside its figures: pictures, spikes and arrays."""
+"""The files that ``spiketwin run`` writes beside its figures: pictures, spikes and arrays."""
 
 from __future__ import annotations
 

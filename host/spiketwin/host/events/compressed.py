@@ -1,4 +1,4 @@
-"""How large compressed packets can become: found from the headers of their blocks alone.
+"""Bounds of the size of compressed packets, found from the headers of their blocks alone.
 
 A block of a few bytes may stand for hundreds of thousands, so a small file could take all memory.
 """

@@ -31,7 +31,7 @@ _LINE: Final = re.compile(r"%\s*(version|width|height)\s*:?\s*([0-9]+)\s*", re.I
 
 
 class _Bits(NamedTuple):
-    """Where a field lies in the word of an event."""
+    """The place of a field in the word of an event."""
 
     first: int
     width: int

@@ -55,7 +55,7 @@ _OFF: Final = {"-1": 0, "false": 0, "off": 0, "true": 1, "on": 1}
 
 @dataclass
 class _Table:
-    """What was read so far."""
+    """The events that were read so far."""
 
     columns: tuple[str, ...] = ()
     scale: Decimal | int | None = None
@@ -212,7 +212,7 @@ def _decimal(name: str, cell: str) -> Decimal:
 
 
 def _recognises(_path: Path, head: bytes) -> bool:
-    """Return whether the first bytes are text in UTF-8, but for a letter cut at their end."""
+    """Return whether the first bytes are text in UTF-8; a letter may be cut at their end."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a caller says about a file of events that the file itself may not say."""
+"""The statements of a caller about a file of events that the file itself may not make."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NONE: Final[Any] = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a caller says about a file; None of what it leaves to the file.
+    """The statements of a caller about a file; None for what is left to the file.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What this package writes beside a graph, so that a network comes back exactly.
+"""The data that this package writes beside a graph, so that a network comes back exactly.
 
 The metadata of the graph have a table ``spiketwin`` with the widths, the shift of currents and the
 seconds of a tick; those of a node have one with the scale of its neurons, its reset and its place.
@@ -29,7 +29,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class Held:
-    """What the metadata of a graph say.
+    """The statements of the metadata of a graph.
 
     Attributes
     ----------

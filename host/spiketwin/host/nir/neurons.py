@@ -43,7 +43,7 @@ _MEANINGS: Final[dict[str, dict[str, str]]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What a graph of NIR leaves open.
+    """The choices that a graph of NIR leaves open.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ def _loss(name: str, tau: Reals, options: Options) -> Reals:
     if options.integration == "exact":
         return -np.expm1(-options.dt / tau)
     part = options.dt / tau
-    # A tau that is dt but for the rounding of a file loses all.
+    # A tau that differs from dt only by the rounding of a file loses all.
     part = np.where(np.abs(part - 1) < 1e-6, 1.0, part)
     if (part > 1).any():
         raise InvalidNetwork(

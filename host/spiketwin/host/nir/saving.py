@@ -255,7 +255,7 @@ def _has_shifts(net: Network) -> bool:
 
 
 def _widths(net: Network, report: QuantisationReport | None, most_weight: int) -> tuple[int, int]:
-    """Return the widths of weights, of which the largest is given, and of potentials."""
+    """Return the widths of weights, whose largest is given, and of potentials."""
     if report is not None:
         return report.sizes["weight_width"], report.sizes["v_width"]
     least, most = WEIGHT_WIDTHS

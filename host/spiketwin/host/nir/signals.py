@@ -1,4 +1,4 @@
-"""What comes to each layer of neurons: the nodes between two layers, composed to matrices.
+"""The inputs of each layer of neurons: the nodes between two layers, composed to matrices.
 
 A signal at a node is a sum of terms, one for each layer (or input) and delay that it comes from,
 and a bias. Linear nodes act on all rows of a term at once; a node Delay parts terms by delay.

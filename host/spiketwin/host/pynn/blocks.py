@@ -22,7 +22,7 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pair-based STDP, of which all synapses of a block have the same.
+    """Pair-based STDP, which is the same for all synapses of a block.
 
     Attributes
     ----------

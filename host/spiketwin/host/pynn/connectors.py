@@ -1,4 +1,4 @@
-"""PyNN's connectors, of which those by maps also connect a population of one cell.
+"""PyNN's connectors; those by maps also connect a population of one cell.
 
 PyNN takes the columns of a map as arrays, and gets numbers where a column has one element.
 """

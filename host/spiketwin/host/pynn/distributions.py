@@ -1,4 +1,4 @@
-"""PyNN's own values, of which those that are made wrongly are refused in its words and by name."""
+"""PyNN's own values; those that are made wrongly are refused in its words and by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs a model: its interface, which a core and the ideal network have alike."""
+"""The interface of what runs a model, which a core and the ideal network have alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class RunPart:
     """A part of a run.
 
     Attributes
@@ -35,7 +35,7 @@ class Part:
         Shape (ticks, len(driven)): the constant current of each of them in each tick, in nA, with
         their `i_offset`.
     recorded:
-        Numbers of the neurons of which a state is wanted, by its name in a core.
+        Numbers of the neurons whose state is wanted, by its name in a core.
     """
 
     begin: int
@@ -47,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class PartResult:
     """The result of a part of a run.
 
     Attributes
@@ -69,7 +69,7 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """What runs a model, part by part, with the state that the last part left."""
+    """An engine: it runs a model part by part, with the state that the last part left."""
 
     @property
     def name(self) -> str:
@@ -111,7 +111,7 @@ class Engine(Protocol):
     def get(self, name: str, neurons: IntArray) -> Reals:
         """Return a state of some neurons, in mV or nA."""
 
-    def run(self, part: Part) -> Outcome:
+    def run(self, part: RunPart) -> PartResult:
         """Run a part."""
 
     def learned(self) -> list[tuple[Any, IntArray, Reals]]:

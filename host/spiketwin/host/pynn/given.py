@@ -1,4 +1,4 @@
-"""What a script gives to PyNN's calls, checked where it gives it.
+"""Checks of the values that a script gives to PyNN's calls, where it gives them.
 
 PyNN itself raises whatever Python does when it comes to a wrong value, often at the run. Here
 values of parameters are checked by name, and what PyNN's own calls raise becomes an error that

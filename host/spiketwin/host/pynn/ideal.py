@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host.elements import IntArray
 from spiketwin.host.pynn.blocks import Block
-from spiketwin.host.pynn.engines import Outcome, Part, with_weights
+from spiketwin.host.pynn.engines import PartResult, RunPart, with_weights
 from spiketwin.host.pynn.model import Model
 from spiketwin.host.pynn.scales import Scales, steps
 
@@ -70,7 +70,7 @@ class _Synapses:
         self.post[own - self.block.targets.start] += 1.0
 
 
-class Ideal:
+class IdealEngine:
     """A model in double precision."""
 
     name = ADDRESS
@@ -121,7 +121,7 @@ class Ideal:
         found: Reals = self._state[name][neurons]
         return found
 
-    def run(self, part: Part) -> Outcome:
+    def run(self, part: RunPart) -> PartResult:
         """Run a part."""
         bounds = np.searchsorted(part.events[:, 0], np.arange(part.ticks + 1))
         spikes, samples = [], {name: list[Reals]() for name in part.recorded}
@@ -132,7 +132,7 @@ class Ideal:
             spikes.append(np.stack([np.full(fired.shape, k), fired], axis=1))
             for name, chosen in part.recorded.items():
                 samples[name].append(self._state[name][chosen])
-        return Outcome(
+        return PartResult(
             np.concatenate(spikes), {name: np.array(rows) for name, rows in samples.items()}
         )
 

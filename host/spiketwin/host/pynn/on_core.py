@@ -16,7 +16,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.kinds import Target
 from spiketwin.host.network import Network
 from spiketwin.host.pynn.compiled import Compiled, compiled
-from spiketwin.host.pynn.engines import Outcome, Part, with_weights
+from spiketwin.host.pynn.engines import PartResult, RunPart, with_weights
 from spiketwin.host.pynn.model import EXCITATORY, INHIBITORY, Model
 from spiketwin.host.pynn.scales import Scales, scaled
 from spiketwin.host.targets import connect, takes_sizes
@@ -217,7 +217,7 @@ class OnCore:
         units: Reals = self._running().made.scales.weight_units[:, _COLUMNS[name]]
         return units
 
-    def run(self, part: Part) -> Outcome:
+    def run(self, part: RunPart) -> PartResult:
         """Run a part."""
         now = self._running()
         run = now.core.run(
@@ -230,9 +230,9 @@ class OnCore:
         if part.driven.size:
             last = now.made.scales.bias(part.currents[-1], part.driven)
             self._bias[part.driven] = last
-        return Outcome(run.spikes, samples, run.saturations, run.accounts)
+        return PartResult(run.spikes, samples, run.saturations, run.accounts)
 
-    def _biases(self, part: Part) -> IntArray | None:
+    def _biases(self, part: RunPart) -> IntArray | None:
         """Return the bias events of a part: where a rounded bias is another one than before."""
         if not part.driven.size:
             return None

@@ -1,4 +1,4 @@
-"""What is recorded of a population, kept by the host and handed out as Neo blocks."""
+"""The recordings of a population, kept by the host and handed out as Neo blocks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Recorder(recording.Recorder):
         return round(float(self._recording_start_time) / simulator.state.dt)
 
     def members(self, variable: str) -> IntArray:
-        """Return the indices of the cells of which a variable is recorded, ascending."""
+        """Return the indices of the cells whose variable is recorded, ascending."""
         key = recording.Variable(variable, None, None)
         ids = sorted(self.recorded[key]) if key in self.recorded else []
         return np.array([self.population.id_to_index(each) for each in ids], np.int64)
@@ -102,7 +102,7 @@ class Recorder(recording.Recorder):
         return held <= simulator.state.tick - self._first_tick
 
     def add_spikes(self, spikes: Spikes) -> None:
-        """Add spikes of the population, of which those of recorded cells are kept."""
+        """Add spikes of the population; those of recorded cells are kept."""
         chosen = self.members(SPIKES)
         if chosen.size:
             self._parts.append(spikes.of(np.isin(spikes.members, chosen)))

@@ -24,7 +24,7 @@ _SHOWN = 6  # rows of a list that the text has
 
 @dataclass(frozen=True)
 class TargetFigures(Result):
-    """What one target did since the last reset.
+    """The work of one target since the last reset.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class PopulationScale(Result):
 
 
 @dataclass(frozen=True)
-class FirstDifference(Result):
+class SpikeDifference(Result):
     """The first spike that one of two targets has and the other has not.
 
     Attributes
@@ -88,7 +88,7 @@ class FirstDifference(Result):
 
 @dataclass(frozen=True)
 class TargetDifference(Result):
-    """How the spikes of a target differ from those of the first one.
+    """The differences of the spikes of a target from those of the first one.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class TargetDifference(Result):
     spikes: int
     reference_spikes: int
     same_tick_share: float
-    first_difference: FirstDifference | None
+    first_difference: SpikeDifference | None
     isi_distortion_mean: float | None
     isi_distortion_most: float | None
     disordered: int
@@ -276,7 +276,7 @@ def _difference(
 
 
 def _paired(wanted: IntArray, found: IntArray) -> tuple[IntArray, IntArray]:
-    """Return spikes of which both have the k-th of their neuron, and when the others are."""
+    """Return spikes that both have as the k-th of their neuron, and when the others are."""
 
     def keyed(spikes: IntArray) -> tuple[IntArray, IntArray]:
         ordered = spikes[np.lexsort((spikes[:, 0], spikes[:, 1]))]
@@ -290,7 +290,7 @@ def _paired(wanted: IntArray, found: IntArray) -> tuple[IntArray, IntArray]:
 
 def _first_difference(
     model: Model, reference: tuple[str, IntArray], other: tuple[str, IntArray]
-) -> FirstDifference | None:
+) -> SpikeDifference | None:
     (name, wanted), (other_name, found) = reference, other
     tick = parting_tick(wanted, found)
     if tick is None:
@@ -303,4 +303,4 @@ def _first_difference(
     fired_on = name if neuron in there[name] else other_name
     population = next(each for each in model.populations if neuron < model.first(each) + each.size)
     index = neuron - model.first(population)
-    return FirstDifference((tick + 1) * model.dt, population.label, index, fired_on)
+    return SpikeDifference((tick + 1) * model.dt, population.label, index, fired_on)

@@ -1,4 +1,4 @@
-"""What was rounded of a model on its way to a core, and by how much."""
+"""The numbers of a model that were rounded on its way to a core, and by how much."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rounding(Result):
-    """What was rounded of one kind of numbers, in one place.
+    """The rounding of one kind of numbers, in one place.
 
     Attributes
     ----------

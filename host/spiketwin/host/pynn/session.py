@@ -17,8 +17,8 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput, SpiketwinWarning
 from spiketwin.host.kinds import Target
 from spiketwin.host.pynn.cells import RECORDED
-from spiketwin.host.pynn.engines import Engine, Outcome, Part
-from spiketwin.host.pynn.ideal import ADDRESS, Ideal
+from spiketwin.host.pynn.engines import Engine, PartResult, RunPart
+from spiketwin.host.pynn.ideal import ADDRESS, IdealEngine
 from spiketwin.host.pynn.model import Model, modelled
 from spiketwin.host.pynn.on_core import OnCore, refuse_delays
 from spiketwin.host.pynn.sources import Spikes, is_given, joined, made
@@ -32,7 +32,7 @@ _LONGEST: Final = 5000
 
 
 class Past:
-    """What a target has done in a session.
+    """The work that a target has done in a session.
 
     Attributes
     ----------
@@ -282,7 +282,7 @@ class Session:
         events = np.concatenate(rows)
         return events[np.lexsort((events[:, 1], events[:, 0]))]
 
-    def _part(self, begin: int, ticks: int, events: IntArray) -> Part:
+    def _part(self, begin: int, ticks: int, events: IntArray) -> RunPart:
         recorded: dict[str, list[IntArray]] = {}
         for population in self.model.populations:
             for name in population.recorder.signals():
@@ -291,7 +291,7 @@ class Session:
                 recorded.setdefault(RECORDED[name], []).append(numbers)
         driven = self._driven()
         currents = self._currents(self.model, begin, ticks)[:, driven] if driven.size else None
-        return Part(
+        return RunPart(
             begin, ticks, events, driven,
             np.empty((ticks, 0)) if currents is None else currents,
             {name: np.concatenate(numbers) for name, numbers in recorded.items()},
@@ -318,7 +318,7 @@ class Session:
                 currents[:, self._number_of(cell)] += its
         return currents
 
-    def _add_first_samples(self, part: Part) -> None:
+    def _add_first_samples(self, part: RunPart) -> None:
         """Add the samples from before the first tick, where a recording begins."""
         for population in self.model.populations:
             recorder = population.recorder
@@ -328,7 +328,7 @@ class Session:
                     samples = self.engines[0].get(RECORDED[name], numbers)
                     recorder.add_samples(name, samples[None])
 
-    def _hand_out(self, part: Part, outcome: Outcome) -> None:
+    def _hand_out(self, part: RunPart, outcome: PartResult) -> None:
         """Give each recorder what its population did on the first target."""
         dt = self.model.dt
         places = dict.fromkeys(part.recorded, 0)
@@ -384,7 +384,7 @@ def _engines(targets: Iterable[str | Target], options: Any) -> list[Engine]:
     try:
         for number, target in numbered:
             if target == ADDRESS:
-                made[number] = Ideal()
+                made[number] = IdealEngine()
                 continue
             given = params if _is_open(target) else None
             made[number] = OnCore(target, options.v_width, options.weight_width, given)

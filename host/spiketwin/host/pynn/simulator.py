@@ -67,7 +67,7 @@ class Options:
 
 
 class State:
-    """What there is of a simulation: its network, its time, and the session that runs it.
+    """A simulation: its network, its time, and the session that runs it.
 
     Attributes
     ----------

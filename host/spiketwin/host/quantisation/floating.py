@@ -14,7 +14,7 @@ from spiketwin.host.stimuli import checked_events
 
 @dataclass(frozen=True, eq=False)
 class FloatRun:
-    """What a network does in double precision.
+    """The behaviour of a network in double precision.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a quantisation costs: spikes and answers of a core beside those of double precision."""
+"""The cost of a quantisation: spikes and answers of a core beside those of double precision."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Accuracy(Result):
 
 @dataclass(frozen=True)
 class Gain(Result):
-    """What another bit would bring.
+    """The gain of another bit.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class Gain(Result):
 
 @dataclass(frozen=True)
 class Measured(Result):
-    """What a quantisation costs.
+    """The cost of a quantisation.
 
     Attributes
     ----------
@@ -172,7 +172,7 @@ class Task:
 
 
 class _Played:
-    """What a network does with each stimulus: its spikes, and its potentials in the end."""
+    """The response of a network to each stimulus: its spikes, and its potentials in the end."""
 
     def __init__(self, spikes: list[IntArray], v: list[NDArray[Any]]) -> None:
         self.spikes, self.v = spikes, v

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.results import Result
+from spiketwin.host.door_report import DoorReport
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.quantisation.meant import Choice, Meant, Reals
@@ -19,7 +20,7 @@ _LISTED: Final = 8
 
 
 @dataclass(frozen=True)
-class Decay(Result):
+class LayerDecay(Result):
     """A time constant of a layer.
 
     Attributes
@@ -51,7 +52,7 @@ class Decay(Result):
 
 @dataclass(frozen=True, eq=False)
 class LayerHeld(Result):
-    """What a core holds of a layer.
+    """A layer as a core holds it.
 
     Attributes
     ----------
@@ -103,7 +104,7 @@ class LayerHeld(Result):
     weight_worst: float
     weight_rms: float
     threshold_worst: float
-    decays: list[Decay]
+    decays: list[LayerDecay]
     decays_left_out: int
     decay_worst: float
     meant_weights: Reals = field(repr=False)
@@ -120,7 +121,7 @@ class LayerHeld(Result):
         wanted: Reals,
         held: Reals,
         thresholds: tuple[Reals, Reals],
-        decays: list[Decay],
+        decays: list[LayerDecay],
         clipped: int = 0,
         lag: int = 0,
     ) -> Self:
@@ -163,8 +164,8 @@ class LayerHeld(Result):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisationReport(Result):
-    """What became of a network that was meant, as it was rounded for a core.
+class QuantisationReport(DoorReport):
+    """The report on a network that was rounded for a core.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.network import Network
 from spiketwin.host.quantisation.meant import Meant, MeantLayer, MeantProjection, Reals
 from spiketwin.host.quantisation.profiles import Profiles, held_loss, profiles_of
-from spiketwin.host.quantisation.report import Decay, LayerHeld, QuantisationReport
+from spiketwin.host.quantisation.report import LayerDecay, LayerHeld, QuantisationReport
 from spiketwin.host.quantisation.scales import SCALES, Chosen, Scales, scales_of
 from spiketwin.host.sums import NEVER_FIRES, WIDEST, reach
 
@@ -182,7 +182,7 @@ def _layer_held(
     )  # fmt: skip
 
 
-def _decays(layer: MeantLayer, profiles: Profiles, profile: IntArray) -> list[Decay]:
+def _decays(layer: MeantLayer, profiles: Profiles, profile: IntArray) -> list[LayerDecay]:
     """Return the different decays of a layer, the most frequent ones first."""
     found = []
     for variable, losses, taus in (
@@ -194,7 +194,7 @@ def _decays(layer: MeantLayer, profiles: Profiles, profile: IntArray) -> list[De
         )
         for (loss, tau), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             code, shift = shifted_decay_code(tau)
-            found.append(Decay(variable, count, loss, held_loss(tau), code, shift))
+            found.append(LayerDecay(variable, count, loss, held_loss(tau), code, shift))
     return sorted(found, key=lambda each: -each.neurons)
 
 

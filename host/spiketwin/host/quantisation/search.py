@@ -43,7 +43,7 @@ class Tried(Result):
 
 @dataclass(frozen=True, eq=False)
 class Found(Result):
-    """What a search found.
+    """The result of a search.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ _LONGEST: Final = 256
 
 @dataclass(frozen=True, eq=False)
 class Chains:
-    """What is left of a network without its chains.
+    """The rest of a network without its chains.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What became of a network of SuperNeuroMAT, and its results as SuperNeuroMAT has them."""
+"""The report on a network of SuperNeuroMAT, and its results as SuperNeuroMAT has them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.core import Core
+from spiketwin.host.door_report import DoorReport
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
@@ -63,8 +64,8 @@ class Results:
 
 
 @dataclass(frozen=True, eq=False)
-class Report(Result):
-    """What became of a network of SuperNeuroMAT.
+class Report(DoorReport):
+    """The report on a network of SuperNeuroMAT.
 
     Attributes
     ----------
@@ -124,7 +125,7 @@ class Report(Result):
 
     @property
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Rows of the tables of a page by their titles; the first row of each is its head."""
+        """Tables of the synapses, of the rounding, and of what learns; as in `DoorReport`."""
         model = self.model
         synapses: list[tuple[Any, ...]] = [
             ("projection", "delay in ticks", "synapses", "that learn", "least weight", "largest")

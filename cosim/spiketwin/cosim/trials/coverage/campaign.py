@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import (
-    Point,
+    CoverPoint,
     Recorded,
     points,
     text_of,
@@ -29,7 +29,7 @@ from spiketwin.cosim.trials.coverage.trials import trials
 from spiketwin.cosim.trials.mutation.observing import Trial
 from spiketwin.cosim.trials.mutation.trials import BENCHES, requests
 from spiketwin.cosim.workers.crew import GivenUp, WorkFailed
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.host.progress import Stages, Steps
 
@@ -91,7 +91,7 @@ def waivers() -> tuple[Waiver, ...]:
 
 
 @dataclass(frozen=True)
-class Task:
+class CoverageTask:
     """A trial of a bench, and the folder for what it covers."""
 
     bench: str
@@ -124,7 +124,7 @@ def measure(report: Stages, progress: Steps, workers: int) -> CoverageResult:
     # Here, and not where the trials run: these processes are ended where an interrupt finds them.
     with TemporaryDirectory() as folder:
         tasks = [
-            Task(name, trial, str(Path(folder, name, str(number))))
+            CoverageTask(name, trial, str(Path(folder, name, str(number))))
             for name in sorted(BENCHES, key=_DEAREST_FIRST.index)
             for number, trial in enumerate(_trials(name))
         ]
@@ -141,7 +141,7 @@ def measure(report: Stages, progress: Steps, workers: int) -> CoverageResult:
 
 def _done(work: Callable[[Job], Answer], jobs: Sequence[Job], workers: int) -> Iterator[Answer]:
     """Yield the answers of a work, in any order; raise `WorkFailed` for one without an answer."""
-    with Hands(workers).at_work(work) as crew:
+    with Workforce(workers).at_work(work) as crew:
         for place, answer in crew.run(jobs):
             if isinstance(answer, GivenUp):
                 raise WorkFailed(f"{jobs[place]} {answer}")
@@ -157,7 +157,7 @@ def _trials(name: str) -> dict[str, Trial]:
     return {**BENCHES[name].trials, "requests 3": partial(requests, seed=3), **trials(name)}
 
 
-def covered(task: Task) -> None:
+def covered(task: CoverageTask) -> None:
     """Run a trial, and have what it covers written to its folder."""
     design = _design(task.bench)
     Path(task.folder).mkdir(parents=True)
@@ -202,7 +202,9 @@ def counted(place: tuple[str, str]) -> CoverageResult:
     return CoverageResult(units, dict(waived), tuple(missed), frozenset(reached), tuple(borrowed))
 
 
-def _placed(name: str, found: Counter[Point], verilog: str) -> Iterator[tuple[Point, int, Missed]]:
+def _placed(
+    name: str, found: Counter[CoverPoint], verilog: str
+) -> Iterator[tuple[CoverPoint, int, Missed]]:
     """Yield the points in units that a bench is for, with counts, and as if they were missed."""
     units, lines = units_of(verilog), verilog.splitlines()
     for point, count in found.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from spiketwin.cosim.trials.coverage.recorded import Point
+from spiketwin.cosim.trials.coverage.recorded import CoverPoint
 from spiketwin.firmware import yosys
 
 _FOLDING: Final = ("opt_expr", "opt_clean", "opt_dff") * 3
@@ -78,14 +78,14 @@ class Constants:
         nets: dict[str, dict[str, Any]] = written["modules"][top]["netnames"]
         self._bits = {name: net["bits"] for name, net in nets.items()}
 
-    def __contains__(self, point: Point) -> bool:
+    def __contains__(self, point: CoverPoint) -> bool:
         """Return whether a point is the change of a bit that never changes."""
         found = _SIGNAL.fullmatch(point.what) if point.kind == "toggle" else None
         if found is None:
             return False
         return self._value(point.module, _unescaped(found[1]), found[2]) is not None
 
-    def forbid(self, point: Point, text: str) -> bool:
+    def forbid(self, point: CoverPoint, text: str) -> bool:
         """Return whether a point is the side of a choice that is never taken.
 
         Parameters

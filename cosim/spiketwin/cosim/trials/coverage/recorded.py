@@ -47,7 +47,7 @@ class Recorded(Instrument):
 
 
 @dataclass(frozen=True)
-class Point:
+class CoverPoint:
     """A place of the Verilog that can be covered, in all instances of its module.
 
     Attributes
@@ -68,7 +68,7 @@ class Point:
     what: str
 
 
-def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
+def points(files: Iterable[Path], verilog: str) -> Counter[CoverPoint]:
     """Return all points of a design with the number of times that each was reached.
 
     What is there only for Yosys or for the recording is left out.
@@ -85,13 +85,13 @@ def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
         for text, count in _POINT.findall(file.read_text("utf-8")):
             counts[text] += int(count)
     lines = verilog.splitlines()
-    found: Counter[Point] = Counter()
+    found: Counter[CoverPoint] = Counter()
     for text, number in counts.items():
         fields = dict(part.split("\x02", 1) for part in text.split("\x01") if part)
         kind, _, module = fields["page"].partition("/")
         kind, line = kind.removeprefix("v_"), int(fields["l"])
         if kind in KINDS and not any(word in lines[line - 1] for word in _NO_POINTS):
-            found[Point(kind, module, line, fields["o"])] += number
+            found[CoverPoint(kind, module, line, fields["o"])] += number
     return found
 
 

@@ -94,7 +94,7 @@ class Borrowed:
 
 @dataclass(frozen=True)
 class CoverageResult(Result):
-    """What the trials cover of the gateware.
+    """The coverage of the gateware by the trials.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import framed, unframed
 from spiketwin.cosim.trials.mutation.observing import Killed, Trial
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import LEAST_WORDS_PER_TICK, CoreParams
 from spiketwin.hdl.spec.probes import MOST_NIBBLES, probed, words_of
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
@@ -106,8 +106,6 @@ _LATE: Final = 0.9
 _NO_EVENTS: Final = np.empty(0, np.int64)
 _MOST_PROBED: Final = 20
 _LONG_PERIOD: Final = 5000
-_LEAST_WORDS: Final = 2
-"""Words of a tick in which no neuron fires."""
 
 _FIRING: Final = 300
 _SILENT: Final = 2100
@@ -120,7 +118,7 @@ _HIGH: Final = {
     Space.I_SYN,
     Space.I_INH,
 }
-"""Spaces of which each element is its largest value, so that sums saturate."""
+"""Spaces whose elements all have their largest value, so that sums saturate."""
 
 _LOUD: Final = {
     "learn_pre": "1", "learn_post": "1", "theta_bump": "high", "trace_pre_bump": "high",
@@ -392,7 +390,7 @@ def lossy(design: Design, ticks: int) -> None:
         check_lost(np.array(_words(core), np.int64), ticks, core.counters())
         _registers(core, tick_period=0)
         core.run_to(ticks + _TICKS)  # none of these is muted
-        if len(_words(core)) != _TICKS * _LEAST_WORDS:
+        if len(_words(core)) != _TICKS * LEAST_WORDS_PER_TICK:
             raise Killed("ticks behind others that were muted have other words")
         core.reset()
         if core.counters()["muted_ticks"]:
@@ -415,7 +413,7 @@ def check_lost(words: Elements, ticks: int, counters: Mapping[str, int]) -> None
 def arriving(design: Design) -> None:
     """Queue events in any cycle of ticks before theirs: all is as if they had always waited.
 
-    Only the cycles of a tick may differ, as it waits until it knows of which tick an event is.
+    Only the cycles of a tick may differ, as it waits until it knows which tick an event belongs to.
     """
     rng, params = np.random.default_rng(13), design.params
     with closing(CoreEngine(design)) as core:
@@ -586,14 +584,14 @@ def _of_few_targets(params: CoreParams) -> Network:
 # --- the link ----------------------------------------------------------------------------------
 
 
-def far(design: Design) -> None:
+def distant_ticks(design: Design) -> None:
     """Run a few ticks that are far from each other: all that is seen has to be as on the model."""
     with connect("model:", params=design.params) as model:
         expected = list(_far(model))
     with Core(Link(DesignSerial(design))) as twin:
         for number, (one, other) in enumerate(zip(expected, _far(twin), strict=True)):
             if one != other:
-                raise Killed(f"step {number} of far ticks differs: {other}, not {one}")
+                raise Killed(f"step {number} of distant ticks differs: {other}, not {one}")
 
 
 def _far(core: Core) -> Iterator[object]:
@@ -680,7 +678,7 @@ def _ask(port: DesignSerial, opcode: Opcode, data: bytes = b"") -> None:
 def trials(name: str) -> dict[str, Trial]:
     """Return the trials for a bench of the mutants, beside those that it has, by name."""
     if name not in CORES:
-        return {each.__name__: each for each in (far, mute, overlong, forgotten, slow)}
+        return {each.__name__: each for each in (distant_ticks, mute, overlong, forgotten, slow)}
     params = CORES[name]
     scripts = [filled, wild, late, saturating, brimful]
     scripts += [probing] * (params.probe_ranges > 0) + [biased] * params.bias_events

@@ -62,7 +62,7 @@ class Executed(BaseException):
 
 
 @dataclass(frozen=True)
-class Finding:
+class FuzzFinding:
     """An input that ended as none may.
 
     Attributes
@@ -87,7 +87,7 @@ class Finding:
 
 
 @dataclass
-class Tally:
+class FuzzTally:
     """The outcomes of the inputs for one surface.
 
     Attributes
@@ -109,7 +109,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     untyped: int = 0
     slowest_seconds: float = 0.0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FuzzFinding] = field(default_factory=list)
 
     @classmethod
     def of(cls, parts: Iterable[Self]) -> Self:
@@ -127,7 +127,7 @@ class Tally:
         return all_of_them
 
 
-def hand_over(name: str, surface: Surface, data: bytes) -> tuple[str, Finding | None]:
+def hand_over(name: str, surface: Surface, data: bytes) -> tuple[str, FuzzFinding | None]:
     """Feed one input; return the name of our error, if any, or the finding.
 
     The input may take at most `MOST_SECONDS`, and must not cause code to be executed.
@@ -141,7 +141,7 @@ def hand_over(name: str, surface: Surface, data: bytes) -> tuple[str, Finding | 
         raise
     except BaseException as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        return "", Finding(
+        return "", FuzzFinding(
             name,
             data,
             f"{type(error).__name__}: {str(error)[:300]}",
@@ -157,7 +157,7 @@ def search(
     inputs: int,
     seed: int,
     first: int = 0,
-) -> Tally:
+) -> FuzzTally:
     """Make so many inputs, feed each, and count the outcomes.
 
     Parameters
@@ -171,7 +171,7 @@ def search(
     first:
         Number of the first of them; those before it are left out.
     """
-    tally, known = Tally(), set[str]()
+    tally, known = FuzzTally(), set[str]()
     rng = random.Random(f"{name} {seed}")
     for _ in range(first):
         rng.randbytes(CHOICE_BYTES)
@@ -194,7 +194,7 @@ def search(
     return tally
 
 
-def _reduced(surface: Surface, octets: bytes, finding: Finding) -> Finding:
+def _reduced(surface: Surface, octets: bytes, finding: FuzzFinding) -> FuzzFinding:
     """Minimise a failing input by lowering bytes, as 0 stands for the simplest choice."""
     end = time.perf_counter() + _MOST_REDUCING
     span = CHOICE_BYTES

@@ -44,7 +44,7 @@ def _compiled(params: CoreParams) -> ModelDevice:
     return device
 
 
-class Requests:
+class RequestStreams:
     """Streams of requests to a device, mostly in sequence and with correct checksums.
 
     Parameters
@@ -262,7 +262,7 @@ _CALLS: Final[tuple[Callable[[Core], object], ...]] = (
 )
 
 
-class Answers:
+class AnswerStreams:
     """Streams of answers to a host that opens a device and does a few things with it."""
 
     def __init__(self) -> None:

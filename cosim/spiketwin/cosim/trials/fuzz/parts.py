@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, search
+from spiketwin.cosim.trials.fuzz.campaign import FuzzFinding, FuzzTally, bounded_memory, search
 from spiketwin.cosim.trials.fuzz.results import KeptFinding
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
 from spiketwin.cosim.workers import answers, sources
-from spiketwin.cosim.workers.answers import Form, answered
+from spiketwin.cosim.workers.answers import AnswerFormat, answered
 from spiketwin.cosim.workers.crew import GivenUp
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.host.progress import Progress
 
 _INPUTS: Final = 2_000
@@ -29,7 +29,7 @@ _MEMORY: Final = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
-class Part:
+class FuzzPart:
     """A part of the inputs for one surface, which follow from these values alone.
 
     Attributes
@@ -52,15 +52,15 @@ class Part:
         return f"{self.surface}, {self.inputs} inputs from {self.first} on, of seed {self.seed}"
 
 
-def parts(names: Sequence[str], inputs: int, seed: int) -> Iterator[Part]:
+def parts(names: Sequence[str], inputs: int, seed: int) -> Iterator[FuzzPart]:
     """Yield the parts of a campaign: equal shares for all surfaces, in order."""
     for index, name in enumerate(names):
         left = inputs // len(names) + (index < inputs % len(names))
         for first in range(0, left, _INPUTS):
-            yield Part(name, first, min(_INPUTS, left - first), seed)
+            yield FuzzPart(name, first, min(_INPUTS, left - first), seed)
 
 
-def fed(part: Part) -> Tally:
+def fed(part: FuzzPart) -> FuzzTally:
     """Feed a part of the inputs, within the bounds of `campaign`."""
     folder = _MEMORY if _MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=folder) as files, bounded_memory():
@@ -69,13 +69,13 @@ def fed(part: Part) -> Tally:
 
 
 def run(
-    todo: Sequence[Part], hands: Hands, store: Path | None, progress: Progress
-) -> tuple[dict[str, Tally], list[str]]:
+    todo: Sequence[FuzzPart], workforce: Workforce, store: Path | None, progress: Progress
+) -> tuple[dict[str, FuzzTally], list[str]]:
     """Have all parts fed; return the outcomes by surface, and what ended the process it was fed to.
 
     Parameters
     ----------
-    todo, hands:
+    todo, workforce:
         The parts, and who feeds them.
     store:
         File in which outcomes are kept, and looked up; None for none.
@@ -87,12 +87,12 @@ def run(
     StoreError, WorkersLost
         An outcome cannot be kept, or there is nobody to feed inputs.
     """
-    tallies: dict[str, dict[int, Tally]] = {part.surface: {} for part in todo}
+    tallies: dict[str, dict[int, FuzzTally]] = {part.surface: {} for part in todo}
     lost: list[str] = []
     done, total = 0, sum(part.inputs for part in todo)
     with (
         answers.opened(store, f"fuzz {sources.fingerprint(sources.ALL)}", _FORM) as kept,
-        hands.at_work(fed, seconds=_MOST_SECONDS, may_be_here=True) as crew,
+        workforce.at_work(fed, seconds=_MOST_SECONDS, may_be_here=True) as crew,
     ):
         for part, outcome in answered(todo, crew, kept):
             if isinstance(outcome, GivenUp):
@@ -102,24 +102,24 @@ def run(
             done += part.inputs
             progress(part.surface, done, total)
     return {
-        name: Tally.of([found[n] for n in sorted(found)]) for name, found in tallies.items()
+        name: FuzzTally.of([found[n] for n in sorted(found)]) for name, found in tallies.items()
     }, lost
 
 
-def _written(tally: Tally) -> dict[str, Any]:
+def _written(tally: FuzzTally) -> dict[str, Any]:
     findings = [KeptFinding.of(each).as_json() for each in tally.findings]
     return vars(tally) | {"findings": findings}
 
 
-def _read(written: dict[str, Any]) -> Tally:
+def _read(written: dict[str, Any]) -> FuzzTally:
     findings = [
-        Finding(
+        FuzzFinding(
             each["surface"], bytes.fromhex(each["data"]), each["error"], each["place"],
             each["trace"],
         )
         for each in written["findings"]
     ]  # fmt: skip
-    return Tally(**written | {"errors": Counter(written["errors"]), "findings": findings})
+    return FuzzTally(**written | {"errors": Counter(written["errors"]), "findings": findings})
 
 
-_FORM: Final = Form[Part, Tally](str, _written, _read)
+_FORM: Final = AnswerFormat[FuzzPart, FuzzTally](str, _written, _read)

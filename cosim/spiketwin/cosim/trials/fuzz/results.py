@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally
+from spiketwin.cosim.trials.fuzz.campaign import FuzzFinding, FuzzTally
 from spiketwin.hdl.spec.results import Result
 
 
@@ -52,7 +52,7 @@ class SurfaceResult(Result):
     slowest_seconds: float
 
     @classmethod
-    def of(cls, name: str, tally: Tally) -> Self:
+    def of(cls, name: str, tally: FuzzTally) -> Self:
         """Take the counts of one surface."""
         return cls(
             name=name,
@@ -91,7 +91,7 @@ class FuzzResult(Result):
     @classmethod
     def of(
         cls,
-        tallies: Mapping[str, Tally],
+        tallies: Mapping[str, FuzzTally],
         seed: int,
         seconds: float,
         findings: list[str],
@@ -121,7 +121,7 @@ class KeptFinding(Result):
     finding:
         Version of the format.
     surface, error, place, trace:
-        As in `Finding`.
+        As in `FuzzFinding`.
     data:
         The input, in hexadecimal digits.
     """
@@ -134,6 +134,6 @@ class KeptFinding(Result):
     trace: str
 
     @classmethod
-    def of(cls, found: Finding) -> Self:
+    def of(cls, found: FuzzFinding) -> Self:
         """Convert a finding to what its file holds."""
         return cls(1, found.surface, found.data.hex(), found.error, found.place, found.trace)

@@ -10,7 +10,7 @@ from spiketwin.cosim.trials.fuzz.addresses import Addresses, Sizes
 from spiketwin.cosim.trials.fuzz.choices import Choices
 from spiketwin.cosim.trials.fuzz.events import EventFiles, ImportedNetworks
 from spiketwin.cosim.trials.fuzz.files import NetworkFiles, Recordings, SpikeArrays, SpikeTables
-from spiketwin.cosim.trials.fuzz.frames import Answers, Requests
+from spiketwin.cosim.trials.fuzz.frames import AnswerStreams, RequestStreams
 
 
 class Surface(Protocol):
@@ -38,7 +38,7 @@ SURFACES: Final[dict[str, Callable[[Path], Surface]]] = {
     "imported": ImportedNetworks,
     "url": Addresses,
     "params": lambda _: Sizes(),
-    "to-device": lambda _: Requests(),
-    "to-host": lambda _: Answers(),
+    "to-device": lambda _: RequestStreams(),
+    "to-host": lambda _: AnswerStreams(),
 }
 """The class of each surface, which is made with a folder of its own."""

@@ -12,14 +12,14 @@ from typing import Any
 
 from spiketwin.cosim.rtl.build import emitted, library
 from spiketwin.cosim.trials.mutation import worker
-from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
+from spiketwin.cosim.trials.mutation.results import MutantFate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import BENCHES
 from spiketwin.cosim.workers.crew import GivenUp
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.hdl import builds
 from spiketwin.host.errors import InvalidInput, SpiketwinError
-from spiketwin.host.progress import Stages
+from spiketwin.host.progress import Stages, Steps
 
 
 class NotRight(SpiketwinError):
@@ -44,14 +44,14 @@ class _Task:
         """What a process is asked."""
         return self.bench, self.places, self.number
 
-    def fate(self, trial: str | None, why: str, equivalent: bool) -> Fate:
+    def fate(self, trial: str | None, why: str, equivalent: bool) -> MutantFate:
         """Return what became of the mutant."""
-        return Fate.of(self.bench, self.site, trial, why, equivalent)
+        return MutantFate.of(self.bench, self.site, trial, why, equivalent)
 
 
 @dataclass(frozen=True)
-class Campaign:
-    """What is to be tried.
+class MutationCampaign:
+    """A campaign of mutants: how many are tried, and by whom.
 
     Attributes
     ----------
@@ -68,10 +68,10 @@ class Campaign:
     count: int
     seed: int
     workers: int
-    earlier: tuple[Fate, ...] = ()
+    earlier: tuple[MutantFate, ...] = ()
     scheduler: str | None = None
 
-    def run(self, report: Stages, progress: Callable[[int, int], None]) -> MutationResult:
+    def run(self, report: Stages, progress: Steps) -> MutationResult:
         """Build all mutants, try each, and look for proofs of those that survive.
 
         An interrupt ends the trials; what was found by then is returned.
@@ -136,7 +136,7 @@ class Campaign:
         self, tasks: list[_Task], work: Callable[[worker.Question], Any]
     ) -> Iterator[tuple[_Task, Any]]:
         """Yield each task with what was found; raise `MutantLost` if it ends its process."""
-        with Hands(self.workers, self.scheduler).at_work(work) as crew:
+        with Workforce(self.workers, self.scheduler).at_work(work) as crew:
             for place, found in crew.run(task.question for task in tasks):
                 if isinstance(found, GivenUp):
                     raise MutantLost(f"the mutant {tasks[place].site} {found}")
@@ -148,7 +148,7 @@ def gateware() -> str:
     return builds.fingerprint(builds.gateware_sources())
 
 
-def earlier(file: Path) -> tuple[Fate, ...]:
+def earlier(file: Path) -> tuple[MutantFate, ...]:
     """Read the fates in a result of the same gateware.
 
     Raises
@@ -158,7 +158,7 @@ def earlier(file: Path) -> tuple[Fate, ...]:
     """
     try:
         found = json.loads(file.read_text("utf-8"))
-        fates = tuple(Fate(**each) for each in found["list"])
+        fates = tuple(MutantFate(**each) for each in found["list"])
         same = found["gateware"] == gateware()
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise InvalidInput(

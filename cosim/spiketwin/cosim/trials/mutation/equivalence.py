@@ -28,22 +28,22 @@ from spiketwin.cosim.trials.mutation.sites import Site, sites
 from spiketwin.firmware import yosys
 
 
-class Kin(Enum):
-    """What is looked at together with the module that has the change."""
+class Scope(Enum):
+    """The modules that a proof looks at together with the one that has the change."""
 
     NONE = enum.auto()
     PARENT = enum.auto()
     """The one that it is a part of, and all within that."""
 
 
-_CYCLES: Final = {Kin.NONE: (1, 3), Kin.PARENT: (1,)}
+_CYCLES: Final = {Scope.NONE: (1, 3), Scope.PARENT: (1,)}
 """Cycles in which registers are assumed equal: the first that are enough are taken."""
 
 _SECONDS: Final = 5
 """Limit of one question to the solver."""
 
 _STATE: Final = "fsm_state"
-"""Part of the names of registers of which it is found out which values they never have."""
+"""Part of the names of registers for which a search finds the values that they never have."""
 
 _ALIVE: Final = "mutant_is_alive"
 _MODULE: Final = re.compile(r"^module (\S+) ?\(([^;]*)\);\n", re.MULTILINE)
@@ -109,7 +109,7 @@ def _read(module: str) -> str:
         return (folder / "module.smt2").read_text("utf-8")
 
 
-def _family(verilog: str, site: Site, kin: Kin) -> str | None:
+def _family(verilog: str, site: Site, kin: Scope) -> str | None:
     """Return the module with the change, and its kin, as one module ``top``; None without a parent.
 
     The change is alive by an input. Parts outside of the family are their ports.
@@ -120,13 +120,13 @@ def _family(verilog: str, site: Site, kin: Kin) -> str | None:
     found = list(_MODULE_TEXT.finditer("".join(lines)))
     modules = {module["name"]: module[0] for module in found}
     changed = next(module["name"] for module in found if before < module.end())
-    eldest = changed.rpartition(".")[0] if kin is Kin.PARENT else changed
+    eldest = changed.rpartition(".")[0] if kin is Scope.PARENT else changed
     if eldest not in modules:
         return None
     family = {
         name: text
         for name, text in modules.items()
-        if name == eldest or (kin is not Kin.NONE and name.startswith(f"{eldest}."))
+        if name == eldest or (kin is not Scope.NONE and name.startswith(f"{eldest}."))
     }
     family[changed] = _alive(family[changed])
     if eldest != changed:
@@ -144,7 +144,7 @@ def _has(text: str, name: str) -> bool:
 
 
 def _box(module: str) -> str:
-    """Return a module of which only the ports are known."""
+    """Return a module with its ports and nothing else."""
     head = module[: module.index(";") + 2]
     return f"(* blackbox *) {head}{''.join(_PORT.findall(module))}endmodule\n"
 

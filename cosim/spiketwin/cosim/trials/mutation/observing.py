@@ -1,4 +1,4 @@
-"""What trials look at in a core, and how a mutant is told: by the first thing that is another."""
+"""The values that trials compare in a core; the first one that differs tells a mutant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of mutants: the result of ``spiketwin bench --mutants NUMBER``."""
+"""The fates of mutants: the result of ``spiketwin bench --mutants NUMBER``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from spiketwin.hdl.spec.results import Result
 
 
 @dataclass(frozen=True)
-class Fate(Result):
-    """What became of a mutant.
+class MutantFate(Result):
+    """The fate of a mutant: whether a trial or a proof told it from the design.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class MutationResult(Result):
 
     seed: int
     gateware: str
-    list: tuple[Fate, ...]
+    list: tuple[MutantFate, ...]
     untried: int
     seconds: float
 
@@ -96,7 +96,7 @@ class MutationResult(Result):
 
     @property
     def killed(self) -> int:
-        """How many of them a trial told."""
+        """How many of them a trial tells from the design."""
         return sum(each.killed_by is not None for each in self.list)
 
     @property
@@ -106,7 +106,7 @@ class MutationResult(Result):
 
     @property
     def by_trial(self) -> dict[str, int]:
-        """How many each trial told, by its name."""
+        """How many each trial tells from the design, by its name."""
         return dict(Counter(each.killed_by for each in self.list if each.killed_by).most_common())
 
     @property
@@ -121,6 +121,6 @@ class MutationResult(Result):
         return found
 
     @property
-    def survivors(self) -> tuple[Fate, ...]:
-        """Those that no trial told, and that may change something."""
+    def survivors(self) -> tuple[MutantFate, ...]:
+        """Those that no trial tells from the design, and that may change something."""
         return tuple(each for each in self.list if each.is_survivor)

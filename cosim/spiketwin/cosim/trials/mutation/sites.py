@@ -85,7 +85,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Mutation(Instrument):
-    """A design with many mutants in it, of which one at most is alive.
+    """A design with many mutants in it; one of them at most is alive.
 
     Attributes
     ----------

@@ -83,7 +83,7 @@ _TIMED: Final = 0.05
 
 _READ: Final = 0.1
 _FEW_REGISTERS: Final = 9
-"""Share of the requests that read registers, of which so many are read: also during a run."""
+"""Share of the requests that read registers, as there are so many of those: also during a run."""
 
 _SHORT_PERIODS: Final = (0, 1, 45, 90, 300, 700, 1500, 3000)
 

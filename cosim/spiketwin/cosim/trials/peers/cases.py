@@ -43,7 +43,7 @@ _RATE: Final = 0.017
 
 
 @dataclass(frozen=True)
-class Case:
+class PeerCase:
     """A network in the two forms.
 
     Attributes
@@ -74,7 +74,7 @@ class Case:
         np.savez(path, **arrays)
 
 
-def _all_to_all(n: int, *, learns: bool) -> Case:
+def _all_to_all(n: int, *, learns: bool) -> PeerCase:
     threshold, bias, start = _driven(n, synapses=n)
     weights = np.concatenate([np.zeros((8, n), int), np.full((n, n), WEIGHT)])
     net = Network(
@@ -87,10 +87,10 @@ def _all_to_all(n: int, *, learns: bool) -> Case:
             w_min=0, w_max=W_MAX,
         )  # fmt: skip
     net.start = {"v": start}
-    return Case(net, None, learns)
+    return PeerCase(net, None, learns)
 
 
-def _layers(n: int) -> Case:
+def _layers(n: int) -> PeerCase:
     """Layers of n / 4 neurons, each leading to all of the next, and to a few of its own."""
     size = n // LAYERS
     threshold, bias, start = _driven(n, synapses=size)
@@ -110,7 +110,7 @@ def _layers(n: int) -> Case:
             pairs.append(np.argwhere(np.ones((size, size))) + ((k - 1) * size, k * size))
     every = np.concatenate(pairs)
     net.start = {"v": start}
-    return Case(net, every[np.lexsort(every.T[::-1])], learns=False)
+    return PeerCase(net, every[np.lexsort(every.T[::-1])], learns=False)
 
 
 def _driven(n: int, synapses: int) -> tuple[int, IntArray, IntArray]:
@@ -123,7 +123,7 @@ def _driven(n: int, synapses: int) -> tuple[int, IntArray, IntArray]:
     return threshold, bias, rng.integers(0, threshold, n)
 
 
-CASES: Final[dict[str, Callable[[int], Case]]] = {
+CASES: Final[dict[str, Callable[[int], PeerCase]]] = {
     "learning": partial(_all_to_all, learns=True),
     "static": partial(_all_to_all, learns=False),
     "layers": _layers,

@@ -22,7 +22,7 @@ from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.trials import sizes
 from spiketwin.cosim.trials.bench_figures import PeerFigures, PeersResult
 from spiketwin.cosim.trials.peers import environment
-from spiketwin.cosim.trials.peers.cases import CASES, Case
+from spiketwin.cosim.trials.peers.cases import CASES, PeerCase
 from spiketwin.host.errors import TargetError
 from spiketwin.host.progress import Stages
 from spiketwin.host.words import lanes_fired, report_spikes
@@ -72,7 +72,7 @@ def measure(report: Stages, neurons: tuple[int, ...] = tuple(TICKS)) -> PeersRes
     return PeersResult(peers=found["learning"], static=found["static"], layers=found["layers"])
 
 
-def _figures(case: Case, ticks: int, python: Path) -> PeerFigures:
+def _figures(case: PeerCase, ticks: int, python: Path) -> PeerFigures:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         saved = Path(folder) / "case.npz"
         case.save(saved)
@@ -144,7 +144,7 @@ def _peer(name: str, words: list[str], ticks: int, python: Path) -> Iterator[Tur
 
 
 @contextmanager
-def _ours(case: Case, ticks: int) -> Iterator[dict[str, Turn]]:
+def _ours(case: PeerCase, ticks: int) -> Iterator[dict[str, Turn]]:
     """Yield the turns of the model: of its kernel alone, and of a target that it is."""
     params = case.net.core_params()
     with ExitStack() as opened:

@@ -19,7 +19,7 @@ from spiketwin.host.progress import Steps
 
 @dataclass(frozen=True)
 class Losses(Result):
-    """What the link lost and recovered, as counted at both ends.
+    """The losses of the link and what it recovered, as counted at both ends.
 
     Attributes
     ----------

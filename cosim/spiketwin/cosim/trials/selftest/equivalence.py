@@ -61,7 +61,7 @@ def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> 
     tried, spikes, difference = 0, 0, None
     with connect(MODEL, params=core.params) as model:
         while tried < networks and difference is None:
-            trial = Trial.random(core.params, ticks, np.random.default_rng((seed, 2, tried)))
+            trial = RandomCase.random(core.params, ticks, np.random.default_rng((seed, 2, tried)))
             expected, got = trial.behaviour(model), trial.behaviour(core)
             spikes += len(expected.run.spikes)
             found = next(iter(unequal(expected, got).values()), None)
@@ -74,7 +74,7 @@ def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class RandomCase:
     """One random network, its first state, and spikes.
 
     Attributes
@@ -95,7 +95,7 @@ class Trial:
     ticks: int
 
     @classmethod
-    def random(cls, params: CoreParams, ticks: int, rng: np.random.Generator) -> Trial:
+    def random(cls, params: CoreParams, ticks: int, rng: np.random.Generator) -> RandomCase:
         """Draw a network with extreme values that fires neither always nor never."""
         arrays = {}
         for fmt in space_formats(params).values():

@@ -11,7 +11,7 @@ so they get whole patterns instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,7 +121,7 @@ def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
         if fmt.writable and not fmt.record and fmt.space is not Space.PENDING
     ]  # fmt: skip
     reads = sum(_READS * len(list(blocks(fmt, 0, fmt.size))) for fmt in marched)
-    tester = _Tester(core, lambda done: progress(done, reads))
+    tester = _Tester(core, reads, progress)
     for fmt in marched:
         tester.march(fmt)
         tester.random(fmt, rng)
@@ -136,11 +136,11 @@ def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
 class _Tester:
     """The tests of one space after the other, and their findings."""
 
-    def __init__(self, core: Core, progress: Callable[[int], None]) -> None:
+    def __init__(self, core: Core, reads: int, progress: Steps) -> None:
         self.findings = _Findings()
         self._core = core
         self._progress = progress
-        self._reads = 0
+        self._reads, self._all_reads = 0, reads
 
     def march(self, fmt: SpaceFormat) -> None:
         """Run the march test, block by block."""
@@ -177,7 +177,7 @@ class _Tester:
         def compare(got: IntArray) -> None:
             self.findings.compare(fmt, step, index, want, got)
             self._reads += 1
-            self._progress(self._reads)
+            self._progress(self._reads, self._all_reads)
 
         return access.read(fmt, index, want.size, compare)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.trials.verify.samples import core_of
-from spiketwin.cosim.trials.verify.worker import Outcome, Samples, Twins
+from spiketwin.cosim.trials.verify.worker import SampleOutcome, Samples, Twins
 from spiketwin.cosim.workers import answers, sources
-from spiketwin.cosim.workers.answers import Answers, Form, answered
+from spiketwin.cosim.workers.answers import AnswerFormat, Answers, answered
 from spiketwin.cosim.workers.crew import Crew, GivenUp
-from spiketwin.cosim.workers.hands import Hands
+from spiketwin.cosim.workers.workforce import Workforce
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.progress import Stages
 
@@ -28,7 +28,7 @@ class SampleLost(SpiketwinError):
 
 
 @dataclass
-class Tally:
+class VerifyTally:
     """The count of all samples so far.
 
     Attributes
@@ -53,10 +53,10 @@ class Tally:
     neuron_updates: int = 0
     spikes: int = 0
     options: Counter[str] = field(default_factory=Counter)
-    difference: Outcome | None = None
+    difference: SampleOutcome | None = None
     resumed: bool = False
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: SampleOutcome) -> None:
         """Count the outcome of the next sample."""
         self.next = outcome.number + 1
         self.samples[core_of(outcome.number)] += 1
@@ -69,8 +69,8 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Campaign:
-    """What is to be compared.
+class VerifyCampaign:
+    """A campaign of samples: the target that is compared with the model, and on how many of them.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Campaign:
         Names of those of `CORES` whose samples are run; the numbers of others are left out.
     updates:
         Neuron updates from which on no more samples are run.
-    hands:
+    workforce:
         Who runs them.
     store:
         File in which their outcomes are kept, and looked up; None for none.
@@ -93,7 +93,7 @@ class Campaign:
     first: int
     cores: tuple[str, ...]
     updates: int
-    hands: Hands
+    workforce: Workforce
     store: Path | None = None
 
     def prepare(self, report: Stages) -> dict[str, str]:
@@ -109,7 +109,7 @@ class Campaign:
                 builds[name] = twin.identity.build
         return builds
 
-    def search(self, tally: Tally, progress: Callable[[int], None]) -> None:
+    def search(self, tally: VerifyTally, progress: Callable[[int], None]) -> None:
         """Run samples until there were enough neuron updates, or until model and twin differ.
 
         Samples are counted in the order of their numbers, so the number of processes makes no
@@ -130,11 +130,13 @@ class Campaign:
         StoreError, WorkersLost
             A sample cannot be kept, or there is nobody to run it.
         """
-        form = Form[int, Outcome](str, asdict, lambda written: Outcome(**written))
+        form = AnswerFormat[int, SampleOutcome](
+            str, asdict, lambda written: SampleOutcome(**written)
+        )
         work = f"verify {self.url} seed {self.seed} {sources.fingerprint(sources.ALL)}"
         with (
             answers.opened(self.store, work, form) as kept,
-            self.hands.at_work(Samples(self.url, self.seed), seconds=_MOST_SECONDS) as crew,
+            self.workforce.at_work(Samples(self.url, self.seed), seconds=_MOST_SECONDS) as crew,
             closing(self._in_order(crew, kept)) as outcomes,
         ):
             tally.resumed = kept.find(next(self._numbers())) is not None
@@ -147,10 +149,10 @@ class Campaign:
         return (number for number in count(self.first) if core_of(number) in self.cores)
 
     def _in_order(
-        self, crew: Crew[int, Outcome], kept: Answers[int, Outcome]
-    ) -> Generator[Outcome, None, None]:
+        self, crew: Crew[int, SampleOutcome], kept: Answers[int, SampleOutcome]
+    ) -> Generator[SampleOutcome, None, None]:
         """Yield the outcome of each sample, in the order of their numbers; nobody is ever idle."""
-        asked, done = deque[int](), dict[int, Outcome | GivenUp]()
+        asked, done = deque[int](), dict[int, SampleOutcome | GivenUp]()
 
         def numbers() -> Iterator[int]:
             for number in self._numbers():

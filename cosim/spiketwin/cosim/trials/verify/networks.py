@@ -171,7 +171,7 @@ OF_FURTHER_POPULATIONS: Final[dict[str, Option]] = {
     **OF_POPULATIONS,
     "silent": Option(_everywhere, lambda _rng, _size: {"fires": False}, 0.3),
 }
-"""Those of all populations but the first, of which some neuron may fire."""
+"""Those of all populations but the first, in which some neuron may fire."""
 
 KINDS: Final[dict[str, Option]] = {
     "dense": Option(_everywhere, lambda rng, shape: {"weights": _weights(rng, shape)}),
@@ -232,7 +232,7 @@ class Drawing:
     rng:
         Source of all that is random.
     options:
-        Names of the options that may be used, of which a kind of projection must be one.
+        Names of the options that may be used; one of them must be a kind of projection.
 
     Attributes
     ----------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from spiketwin.cosim.trials.verify.campaign import Campaign, Tally
+from spiketwin.cosim.trials.verify.campaign import VerifyCampaign, VerifyTally
 from spiketwin.cosim.trials.verify.networks import options_of
 from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import described
@@ -50,7 +50,7 @@ class OptionUse(Result):
 
 
 @dataclass(frozen=True)
-class FirstDifference(Result):
+class SampleDifference(Result):
     """The first sample in which model and twin differ.
 
     Attributes
@@ -120,16 +120,16 @@ class VerifyResult(Result):
     seconds: float
     options: list[OptionUse]
     cores: list[VerifiedCore]
-    difference: FirstDifference | None
+    difference: SampleDifference | None
 
     @classmethod
     def of(
         cls,
-        campaign: Campaign,
-        tally: Tally,
+        campaign: VerifyCampaign,
+        tally: VerifyTally,
         builds: Mapping[str, str],
         seconds: float,
-        difference: FirstDifference | None,
+        difference: SampleDifference | None,
     ) -> Self:
         """Take what was counted, and the builds of the twins by the names of their cores."""
         # Each once, in the order in which they come first.
@@ -143,8 +143,8 @@ class VerifyResult(Result):
             neuron_updates=tally.neuron_updates,
             ticks=tally.ticks,
             spikes=tally.spikes,
-            workers=campaign.hands.processes,
-            scheduler=campaign.hands.scheduler,
+            workers=campaign.workforce.processes,
+            scheduler=campaign.workforce.scheduler,
             seconds=seconds,
             options=[OptionUse(name, tally.options[name]) for name in names],
             cores=[

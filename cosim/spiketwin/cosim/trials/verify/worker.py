@@ -14,7 +14,7 @@ MODEL = "model:"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SampleOutcome:
     """The outcome of a sample.
 
     Attributes
@@ -53,7 +53,7 @@ class Twins:
         self._opened = opened
         self._cores: dict[str, tuple[Core, Core]] = {}
 
-    def outcome(self, seed: int, number: int) -> Outcome:
+    def outcome(self, seed: int, number: int) -> SampleOutcome:
         """Run a sample on both; an error of the twin counts as a difference."""
         sample = Sample.drawn(seed, number)
         model, twin = self.of(core_of(number))
@@ -62,7 +62,7 @@ class Twins:
             difference = apart(expected, sample.behaviour(twin))
         except SpiketwinError as error:
             difference = f"{type(error).__name__}: {error}"
-        return Outcome(
+        return SampleOutcome(
             number, sample.ticks, sample.neuron_updates, len(expected.run.spikes),
             sorted(sample.options), difference,
         )  # fmt: skip
@@ -93,7 +93,7 @@ class Samples:
     url: str
     seed: int
 
-    def __call__(self, number: int) -> Outcome:
+    def __call__(self, number: int) -> SampleOutcome:
         """Run a sample on twins that stay connected as long as the process lives."""
         return _twins(self.url).outcome(self.seed, number)
 

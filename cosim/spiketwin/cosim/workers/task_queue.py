@@ -9,7 +9,7 @@ from typing import Generic
 from spiketwin.cosim.workers.crew import GivenUp, Task
 
 
-class Given(Generic[Task]):
+class TaskQueue(Generic[Task]):
     """Tasks, each with its place among all.
 
     Parameters

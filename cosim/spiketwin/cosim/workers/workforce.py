@@ -12,8 +12,8 @@ from spiketwin.cosim.workers.processes import Processes
 
 
 @dataclass(frozen=True)
-class Hands:
-    """Who does the work of a call.
+class Workforce:
+    """The processes that do the work of a call, or the scheduler whose workers do it.
 
     Attributes
     ----------
