@@ -186,11 +186,8 @@ def explore(
     search: Search = Grid(varied)
     if trials is not None:
         search = Sampled(varied, tuple(directions.values()), trials, seed)
-    console, outputs, found = (
-        options.console(),
-        options.Outputs(),
-        list[tuple[Point, TrialOutcome]](),
-    )
+    console, outputs = options.console(), options.Outputs()
+    found: list[tuple[Point, TrialOutcome]] = []
     workforce, ends = Workforce(workers, scheduler), _ends(directions, bounds)
     result = Exploration.of(found, goal, directions, subject.words, ends)
     try:

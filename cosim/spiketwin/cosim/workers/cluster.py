@@ -54,13 +54,13 @@ class Cluster(Generic[Task, Answer]):
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer | GivenUp], None, None]:
         """Do the tasks, as every `Crew` does; one whose worker dies is given to another one."""
-        given = TaskQueue(tasks, self._most_deaths)
+        queue = TaskQueue(tasks, self._most_deaths)
         asked: dict[Any, tuple[int, Task]] = {}
         with _reached():
             try:
-                while self._supplied(asked, given):
+                while self._supplied(asked, queue):
                     for future in self._done(asked):
-                        answer = self._answer(future, *asked.pop(future), given)
+                        answer = self._answer(future, *asked.pop(future), queue)
                         if answer is not None:
                             yield answer
             finally:
@@ -71,13 +71,13 @@ class Cluster(Generic[Task, Answer]):
         with suppress(WorkersLost), _reached():
             self._client.run(_dismiss, self._how)
 
-    def _supplied(self, asked: dict[Any, tuple[int, Task]], given: TaskQueue[Task]) -> bool:
+    def _supplied(self, asked: dict[Any, tuple[int, Task]], queue: TaskQueue[Task]) -> bool:
         """Give tasks to all who have none; return whether anybody has one.
 
         No more are given than there is somebody for: the death of a worker is held against all
         tasks that it was given.
         """
-        while len(asked) < max(1, self._threads()) and (task := given.next()) is not None:
+        while len(asked) < max(1, self._threads()) and (task := queue.next()) is not None:
             # Not pure: a task that was lost is done again, and not looked up.
             asked[self._client.submit(_do, self._how, task[1], pure=False)] = task
         return bool(asked)
@@ -107,7 +107,7 @@ class Cluster(Generic[Task, Answer]):
         return list(done)
 
     def _answer(
-        self, future: Any, place: int, task: Task, given: TaskQueue[Task]
+        self, future: Any, place: int, task: Task, queue: TaskQueue[Task]
     ) -> tuple[int, Answer | GivenUp] | None:
         """Return the place and the answer of a task that is done with; None if it is given anew."""
         from distributed import KilledWorker
@@ -115,7 +115,7 @@ class Cluster(Generic[Task, Answer]):
         try:
             return place, future.result()
         except KilledWorker as error:
-            end = given.died(place, task, f"ended with its worker, {error.last_worker.address}")
+            end = queue.died(place, task, f"ended with its worker, {error.last_worker.address}")
             return None if end is None else (place, end)
 
 

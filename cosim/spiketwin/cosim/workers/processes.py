@@ -160,11 +160,11 @@ class Processes(Generic[Task, Answer]):
 
     def run(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer | GivenUp], None, None]:
         """Do the tasks, as every `Crew` does."""
-        given = TaskQueue(tasks, self._most_deaths)
+        queue = TaskQueue(tasks, self._most_deaths)
         try:
-            while busy := self._supplied(given):
+            while busy := self._supplied(queue):
                 for member in self._awaited(busy):
-                    answer = self._answer(member, given)
+                    answer = self._answer(member, queue)
                     if answer is not None:
                         yield answer
         finally:  # what is under way if the caller takes no more
@@ -173,11 +173,11 @@ class Processes(Generic[Task, Answer]):
                     each.task = None
                     each.end()
 
-    def _supplied(self, given: TaskQueue[Task]) -> list[_Member[Task]]:
+    def _supplied(self, queue: TaskQueue[Task]) -> list[_Member[Task]]:
         """Give tasks to all who have none, and return who has one."""
         idle = [each for each in self._members if each.task is None]
         while idle or len(self._members) < self._count:
-            task = given.next()
+            task = queue.next()
             if task is None:
                 break
             if not idle:
@@ -195,7 +195,7 @@ class Processes(Generic[Task, Answer]):
         return ready or [each for each in busy if each.seconds_left(self._seconds) <= 0]
 
     def _answer(
-        self, member: _Member[Task], given: TaskQueue[Task]
+        self, member: _Member[Task], queue: TaskQueue[Task]
     ) -> tuple[int, Answer | GivenUp] | None:
         """Return the place and the answer of a task that is done with; None if there is none."""
         kind, what = self._heard(member)
@@ -207,11 +207,11 @@ class Processes(Generic[Task, Answer]):
         if kind == child.FAILED:
             raise WorkFailed(f"{task}: {what}")
         if kind == child.DIED:
-            end = given.died(place, task, what)
+            end = queue.died(place, task, what)
             return None if end is None else (place, end)
         if kind == _FALSE_START:
             self._check_starts(what)
-            given.once_more(place, task)
+            queue.once_more(place, task)
             return None
         return place, what
 

@@ -93,8 +93,8 @@ def changes_nothing(verilog: str, place: int) -> bool:
     site = next(site for site in sites(verilog) if site.place == place)
     return any(
         _is_decided(smt, cycles)
-        for kin, all_cycles in _CYCLES.items()
-        if (family := _family(verilog, site, kin))
+        for scope, all_cycles in _CYCLES.items()
+        if (family := _family(verilog, site, scope))
         for smt in [_read(family)]
         for cycles in all_cycles
     )
@@ -109,7 +109,7 @@ def _read(module: str) -> str:
         return (folder / "module.smt2").read_text("utf-8")
 
 
-def _family(verilog: str, site: Site, kin: Scope) -> str | None:
+def _family(verilog: str, site: Site, scope: Scope) -> str | None:
     """Return the module with the change, and its kin, as one module ``top``; None without a parent.
 
     The change is alive by an input. Parts outside of the family are their ports.
@@ -120,13 +120,13 @@ def _family(verilog: str, site: Site, kin: Scope) -> str | None:
     found = list(_MODULE_TEXT.finditer("".join(lines)))
     modules = {module["name"]: module[0] for module in found}
     changed = next(module["name"] for module in found if before < module.end())
-    eldest = changed.rpartition(".")[0] if kin is Scope.PARENT else changed
+    eldest = changed.rpartition(".")[0] if scope is Scope.PARENT else changed
     if eldest not in modules:
         return None
     family = {
         name: text
         for name, text in modules.items()
-        if name == eldest or (kin is not Scope.NONE and name.startswith(f"{eldest}."))
+        if name == eldest or (scope is not Scope.NONE and name.startswith(f"{eldest}."))
     }
     family[changed] = _alive(family[changed])
     if eldest != changed:

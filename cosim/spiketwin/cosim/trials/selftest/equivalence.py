@@ -61,8 +61,8 @@ def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> 
     tried, spikes, difference = 0, 0, None
     with connect(MODEL, params=core.params) as model:
         while tried < networks and difference is None:
-            trial = RandomCase.random(core.params, ticks, np.random.default_rng((seed, 2, tried)))
-            expected, got = trial.behaviour(model), trial.behaviour(core)
+            case = RandomCase.random(core.params, ticks, np.random.default_rng((seed, 2, tried)))
+            expected, got = case.behaviour(model), case.behaviour(core)
             spikes += len(expected.run.spikes)
             found = next(iter(unequal(expected, got).values()), None)
             if found is not None:
